@@ -21,11 +21,11 @@ internal readonly record struct EmbeddingInput(string? Text, PillowImage? Image)
     {
         TextContent text => OfText(text.Text, place),
         DataContent data => OfData(data, place),
-        null => throw new ArgumentException($"Content {place} is null; give a TextContent, or a DataContent with a picture."),
+        null => throw new ArgumentException($"Content {place} is null; give a TextContent, or a DataContent with an image."),
         UriContent link => throw new ArgumentException(
             $"Content {place} is the address {link.Uri}, and nothing is fetched here; load it and give a DataContent."),
         _ => throw new ArgumentException(
-            $"Content {place} is a {content.GetType().Name}; CLIP embeds a TextContent, or a DataContent with a picture."),
+            $"Content {place} is a {content.GetType().Name}; CLIP embeds a TextContent, or a DataContent with an image."),
     };
 
     private static EmbeddingInput OfData(DataContent data, int place)
@@ -33,7 +33,7 @@ internal readonly record struct EmbeddingInput(string? Text, PillowImage? Image)
         var name = data.Name is { Length: > 0 } given ? $"content {place} ({given})" : $"content {place}";
         if (!data.HasTopLevelMediaType("image"))
             throw new ArgumentException($"{char.ToUpperInvariant(name[0])}{name[1..]} "
-                + $"is {data.MediaType}; CLIP embeds pictures (image/png, image/jpeg, ...), and texts as TextContent.");
+                + $"is {data.MediaType}; CLIP embeds images (image/png, image/jpeg, ...), and texts as TextContent.");
         return new EmbeddingInput(null, PillowImage.FromBytes(data.Data.Span, name));
     }
 }

@@ -103,7 +103,7 @@ public sealed class StudioBrowserTests(StudioBrowser studio)
     }
 
     [Theory]
-    [InlineData("en", "A difference needs two texts: what is in the picture and what is wanted.")]
+    [InlineData("en", "A difference needs two texts: what is in the image and what is wanted.")]
     [InlineData("es", "Una diferencia necesita dos textos: lo que hay en la imagen y lo que quieres.")]
     public async Task Errors_OfTheLibrary_AreInTheLanguageOfThePage(string language, string expected)
     {

@@ -15,13 +15,13 @@ public static class AnimatedPng
     public static byte[] Encode(IReadOnlyList<RgbImage> pictures, int milliseconds, IReadOnlyDictionary<string, string>? text = null)
     {
         ArgumentNullException.ThrowIfNull(pictures);
-        if (pictures.Count == 0) throw new ArgumentException("An animation needs at least one picture.", nameof(pictures));
+        if (pictures.Count == 0) throw new ArgumentException("An animation needs at least one image.", nameof(pictures));
         var (width, height) = (pictures[0].Width, pictures[0].Height);
         if (pictures.FirstOrDefault(picture => picture.Width != width || picture.Height != height) is { } other)
             throw new ArgumentException(
                 $"An animation has one size: {width} x {height} and {other.Width} x {other.Height} do not go together.", nameof(pictures));
         if (milliseconds is < 1 or > ushort.MaxValue)
-            throw new ArgumentException($"A picture cannot be shown for {milliseconds} ms: 1 to {ushort.MaxValue}.", nameof(milliseconds));
+            throw new ArgumentException($"An image cannot be shown for {milliseconds} ms: 1 to {ushort.MaxValue}.", nameof(milliseconds));
 
         using var file = new MemoryStream();
         file.Write(Png.Signature);

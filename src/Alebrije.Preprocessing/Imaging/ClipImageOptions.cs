@@ -81,7 +81,7 @@ public sealed record ClipImageOptions
         foreach (var size in new[] { ResizeHeight, ResizeWidth, CropHeight, CropWidth })
         {
             if (size is < 1 or > 16384)
-                throw new ArgumentException($"The picture size is {size}, but must be between 1 and 16384 pixels.");
+                throw new ArgumentException($"The image size is {size}, but must be between 1 and 16384 pixels.");
         }
         if (Mean.Count != 3 || Deviation.Count != 3)
             throw new ArgumentException(

@@ -33,7 +33,7 @@ internal static class GifDecoder
                 case Truncated or 0x21:
                     throw Short(name);
                 case 0x3b:
-                    throw new ImageFormatException($"{name} is a GIF file without a picture.");
+                    throw new ImageFormatException($"{name} is a GIF file without an image.");
                 default:
                     offset++;
                     break;

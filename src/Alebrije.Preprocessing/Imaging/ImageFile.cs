@@ -14,10 +14,10 @@ internal static class ImageFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
-            throw new ImageFormatException($"{path} is a folder, not a picture.");
+            throw new ImageFormatException($"{path} is a folder, not an image.");
         var file = Target(path);
         if (!file.Exists)
-            throw new FileNotFoundException($"There is no picture {path}.", path);
+            throw new FileNotFoundException($"There is no image {path}.", path);
 
         RegularFile.Require(path);
         if (file.Length > ImageLimits.MaximumFileBytes)
@@ -44,7 +44,7 @@ internal static class ImageFile
     private static PillowImage Stored(ReadOnlySpan<byte> bytes, string name)
     {
         if (bytes.IsEmpty)
-            throw new ImageFormatException($"{name} is empty: a picture (PNG, JPEG, GIF, BMP or WebP) was expected.");
+            throw new ImageFormatException($"{name} is empty: an image (PNG, JPEG, GIF, BMP or WebP) was expected.");
         if (bytes.StartsWith(Png.Signature))
             return PngDecoder.Decode(bytes, name);
         if (bytes.StartsWith(Jpeg))
@@ -55,6 +55,6 @@ internal static class ImageFile
             return BmpDecoder.Decode(bytes, name);
         if (bytes.StartsWith("RIFF"u8) && bytes.Length >= 12 && bytes[8..12].SequenceEqual("WEBP"u8))
             return SkiaDecoder.Decode(bytes, name, "WebP");
-        throw new ImageFormatException($"{name} is not a picture that can be read: PNG, JPEG, GIF, BMP and WebP are.");
+        throw new ImageFormatException($"{name} is not an image that can be read: PNG, JPEG, GIF, BMP and WebP are.");
     }
 }

@@ -5,7 +5,7 @@ namespace Alebrije.Preprocessing.Imaging;
 public sealed class ImageFormatException : IOException
 {
     /// <summary>An error without a reason; prefer the overload with a message.</summary>
-    public ImageFormatException() : base("The picture cannot be read.") { }
+    public ImageFormatException() : base("The image cannot be read.") { }
 
     /// <param name="message">One sentence: the image, the error, the remedy.</param>
     public ImageFormatException(string message) : base(message) { }

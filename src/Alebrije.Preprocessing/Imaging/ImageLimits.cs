@@ -13,9 +13,9 @@ internal static class ImageLimits
     public static void RequireSize(int width, int height)
     {
         if (width < 1 || height < 1)
-            throw new ArgumentException($"A picture of {width} x {height} has no pixels: both sides must be at least 1.");
+            throw new ArgumentException($"An image of {width} x {height} has no pixels: both sides must be at least 1.");
         if ((long)width * height > MaximumPixels)
-            throw new ArgumentException($"A picture of {width} x {height} is too large: at most {MaximumPixels} pixels are allowed.");
+            throw new ArgumentException($"An image of {width} x {height} is too large: at most {MaximumPixels} pixels are allowed.");
     }
 
     /// <exception cref="ImageFormatException">The size in the header of <paramref name="name"/> is not allowed.</exception>

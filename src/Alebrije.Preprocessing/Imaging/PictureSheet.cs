@@ -38,9 +38,9 @@ public static class PictureSheet
         ArgumentNullException.ThrowIfNull(pictures);
         options ??= new PictureSheetOptions();
         if (pictures.Count == 0)
-            throw new ArgumentException("A sheet needs at least one picture.", nameof(pictures));
+            throw new ArgumentException("A sheet needs at least one image.", nameof(pictures));
         if (labels is not null && labels.Count != pictures.Count)
-            throw new ArgumentException($"{labels.Count} labels for {pictures.Count} pictures: give one for each, or none.",
+            throw new ArgumentException($"{labels.Count} labels for {pictures.Count} images: give one for each, or none.",
                 nameof(labels));
         if (options.Columns < 0 || options.CellSize < 0 || options.Gap < 0 || options.TextSize < 0)
             throw new ArgumentException("Columns, cell size, gap and text size of a sheet cannot be negative.", nameof(options));
@@ -55,7 +55,7 @@ public static class PictureSheet
         var (stepX, stepY) = (cell + options.Gap, cell + options.Gap + (wrapped?.Max(w => w.Count) ?? 0) * line);
         var (width, height) = ((long)columns * stepX + options.Gap, (long)rows * stepY + options.Gap + head);
         if (width * height > ImageLimits.MaximumPixels)
-            throw new ArgumentException($"A sheet of {width} x {height} is too large: use fewer pictures or a smaller cell.",
+            throw new ArgumentException($"A sheet of {width} x {height} is too large: use fewer images or a smaller cell.",
                 nameof(pictures));
 
         var sheet = new RgbImage((int)width, (int)height);

@@ -104,7 +104,7 @@ internal static class PillowConvert
         PixelMode.GreyAlpha => image.Pixels[i * 2],
         PixelMode.Grey16 => image.Pixels[i * 2 + 1] != 0 ? (byte)255 : image.Pixels[i * 2],
         PixelMode.Float => Truncate(BinaryPrimitives.ReadSingleLittleEndian(image.Pixels.AsSpan(i * 4))),
-        _ => throw new ArgumentException($"A {image.Mode} picture has no grey."),
+        _ => throw new ArgumentException($"A {image.Mode} image has no grey."),
     };
 
     private static byte Truncate(float value) => value <= 0 ? (byte)0 : value >= 255 ? (byte)255 : (byte)value;

@@ -58,7 +58,7 @@ public sealed class PillowImage
         ImageLimits.RequireSize(width, height);
         var expected = (long)width * height * BytesPerPixel(mode);
         if (pixels.Length != expected)
-            throw new ArgumentException($"A {mode} picture of {width} x {height} has {expected} bytes, not {pixels.Length}.",
+            throw new ArgumentException($"A {mode} image of {width} x {height} has {expected} bytes, not {pixels.Length}.",
                 nameof(pixels));
         (Mode, Width, Height, Pixels) = (mode, width, height, pixels);
     }
@@ -105,7 +105,7 @@ public sealed class PillowImage
     /// <param name="bytes">A whole file.</param>
     /// <param name="name">Name of the image in error messages.</param>
     /// <exception cref="ImageFormatException">The bytes are not an image, or they are damaged, cut short or too large.</exception>
-    public static PillowImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") => ImageFile.Decode(bytes, name);
+    public static PillowImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the image") => ImageFile.Decode(bytes, name);
 
     /// <summary>Bytes of one pixel in <paramref name="mode"/>.</summary>
     public static int BytesPerPixel(PixelMode mode) => mode switch

@@ -153,6 +153,6 @@ public static class PillowResize
         var inside = box.Left >= 0 && box.Top >= 0 && box.Right <= image.Width && box.Bottom <= image.Height;
         if (!inside || !(box.Right > box.Left) || !(box.Bottom > box.Top))
             throw new ArgumentException($"The box ({box.Left}, {box.Top}, "
-                + $"{box.Right}, {box.Bottom}) is empty or outside the picture of {image.Width} x {image.Height}.", nameof(box));
+                + $"{box.Right}, {box.Bottom}) is empty or outside the image of {image.Width} x {image.Height}.", nameof(box));
     }
 }

@@ -43,7 +43,7 @@ internal static class PngDecoder
         // Deflate packs at most 1032 to 1: a header with a larger size is damaged and must not cost memory.
         if (size > packed.Length * 1032 + 1032)
             throw new ImageFormatException(
-                $"{name} is cut short: {packed.Length} packed bytes cannot hold a picture of {header.Width} x {header.Height}.");
+                $"{name} is cut short: {packed.Length} packed bytes cannot hold an image of {header.Width} x {header.Height}.");
         return size;
     }
 

@@ -16,7 +16,7 @@ internal static class PngEncoder
             PixelMode.Palette => (8, 3),
             PixelMode.GreyAlpha => (8, 4),
             PixelMode.Rgba => (8, 6),
-            _ => throw new ArgumentException($"A {image.Mode} picture cannot be written as PNG: convert it to RGB first.", nameof(image)),
+            _ => throw new ArgumentException($"A {image.Mode} image cannot be written as PNG: convert it to RGB first.", nameof(image)),
         };
         using var file = new MemoryStream();
         file.Write(Png.Signature);

@@ -18,13 +18,13 @@ public static class PngText
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path))
-            throw new FileNotFoundException($"There is no picture {path}.", path);
+            throw new FileNotFoundException($"There is no image {path}.", path);
         return Read(RegularFile.ReadAllBytes(path), path);
     }
 
     /// <summary>The text chunks of a PNG file in memory, as <see cref="Read(string)"/>.</summary>
     /// <exception cref="ImageFormatException">The bytes are not a PNG file, or they are damaged.</exception>
-    public static IReadOnlyDictionary<string, string> Read(ReadOnlySpan<byte> file, string name = "the picture")
+    public static IReadOnlyDictionary<string, string> Read(ReadOnlySpan<byte> file, string name = "the image")
     {
         if (!file.StartsWith(Png.Signature))
             throw new ImageFormatException($"{name} is not a PNG file, and only PNG files carry text.");

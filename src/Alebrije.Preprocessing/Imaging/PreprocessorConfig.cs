@@ -21,7 +21,7 @@ internal static class PreprocessorConfig
         {
             throw new FileNotFoundException(
                 $"{folder} has neither {FileName} nor {ProcessorFileName} with "
-                    + $"an {Nested} nor {OpenClipFileName} with the preprocessing of pictures.", Path.Combine(folder, FileName));
+                    + $"an {Nested} nor {OpenClipFileName} with the preprocessing of images.", Path.Combine(folder, FileName));
         }
 
         using var json = Parse(path);

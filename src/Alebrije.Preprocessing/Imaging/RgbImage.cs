@@ -16,7 +16,7 @@ public sealed class RgbImage
         ArgumentNullException.ThrowIfNull(pixels);
         ImageLimits.RequireSize(width, height);
         if (pixels.Length != (long)width * height * 3)
-            throw new ArgumentException($"A picture of {width} x {height} has {(long)width * height * 3} bytes, not {pixels.Length}.",
+            throw new ArgumentException($"An image of {width} x {height} has {(long)width * height * 3} bytes, not {pixels.Length}.",
                 nameof(pixels));
         (Width, Height, Pixels) = (width, height, pixels);
     }
@@ -45,7 +45,7 @@ public sealed class RgbImage
 
     /// <summary>Reads an image from memory, as <see cref="Load"/> does.</summary>
     /// <exception cref="ImageFormatException">The bytes are not an image, or they are damaged, cut short or too large.</exception>
-    public static RgbImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") =>
+    public static RgbImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the image") =>
         PillowConvert.Take(PillowImage.FromBytes(bytes, name));
 
     /// <summary>An image from planes as pipelines return them: times 255, rounded half to even, clamped.</summary>

@@ -16,7 +16,7 @@ internal static class SkiaDecoder
         ImageLimits.RequireDecodable(width, height, name);
         // A block of 8 x 8 takes at least one bit; a header with a larger size must not cost memory.
         if (format == "JPEG" && (long)width * height / 64 > bytes.Length * 8L)
-            throw new ImageFormatException($"{name} is cut short: {bytes.Length} bytes cannot hold a picture of {width} x {height}.");
+            throw new ImageFormatException($"{name} is cut short: {bytes.Length} bytes cannot hold an image of {width} x {height}.");
         // libjpeg keeps the coefficients of a progressive file, libwebp a whole image of its own.
         var progressive = format == "JPEG" && JpegDecoder.IsProgressive(bytes);
         ImageBudget.Require((width, height), format == "JPEG" ? progressive ? 12 : 6 : 11, bytes.Length, name);

@@ -115,7 +115,7 @@ internal sealed class ListedPictures : CaptionedPictures
         order = new EpochOrder(samples.Length);
         heldOut.AddRange(training[false].Take(MostHeldOut));
         if (samples.Length == 0) throw new InvalidDataException(
-            $"{options.Path} leaves no picture to train on; {all.Length} were found and {options.HeldOut} of them are held out.");
+            $"{options.Path} leaves no image to train on; {all.Length} were found and {options.HeldOut} of them are held out.");
     }
 
     /// <inheritdoc/>

@@ -27,13 +27,13 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
             .Where(one => one.Files.Count > 0).ToArray();
         if (labels is null && found.Length < 2)
             throw new InvalidDataException($"{folder} has {found.Length} "
-                + $"folders with pictures; a classifier needs two or more, each named after what its pictures show.");
+                + $"folders with images; a classifier needs two or more, each named after what its images show.");
         var names = labels ?? [.. found.Select(one => one.Name)];
         var places = names.Index().ToDictionary(one => one.Item, one => one.Index, StringComparer.Ordinal);
         if (found.FirstOrDefault(one => !places.ContainsKey(one.Name)).Name is { } unknown)
-            throw new InvalidDataException($"{folder} has pictures of '{unknown}', "
+            throw new InvalidDataException($"{folder} has images of '{unknown}', "
                 + $"which is none of the {names.Count} classes: {string.Join(", ", names.Take(8))}{(names.Count > 8 ? ", ..." : "")}.");
-        if (found.Length == 0) throw new InvalidDataException($"{folder} has no folders with pictures.");
+        if (found.Length == 0) throw new InvalidDataException($"{folder} has no folders with images.");
         return new LabelledPictures(names,
             [.. found.SelectMany(one => one.Files.Select(file => new LabelledPicture(file, places[one.Name])))]);
     }

@@ -44,9 +44,9 @@ internal sealed class PictureListing
         else if (Existing(folder, TableFiles) is { } table) return OfTable(table, options);
         else listing.AddFiles(folder, options);
         return listing.pictures.Count + listing.problems.Count > 0 ? listing : throw new InvalidDataException(
-            $"{folder} has no pictures with captions; give it a {ImageFolder.CaptionsFile} "
+            $"{folder} has no images with captions; give it a {ImageFolder.CaptionsFile} "
                 + $"with lines such as {{\"file\": \"a.png\", \"caption\": \"a lion\"}}, "
-            + "put a .txt of the same name next to each picture, or put the pictures into folders named after what they show.");
+            + "put a .txt of the same name next to each image, or put the images into folders named after what they show.");
     }
 
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -56,14 +56,14 @@ internal sealed class PictureListing
         if (!File.Exists(file)) throw new FileNotFoundException($"There is no file {file}.");
         var listing = new PictureListing();
         using var table = CsvReader.Open(file);
-        var image = Column(table, options.ImageColumn, ImageNames, "pictures' paths", "image_column");
+        var image = Column(table, options.ImageColumn, ImageNames, "image paths", "image_column");
         var caption = Column(table, options.CaptionColumn, CaptionNames, "captions", "caption_column");
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         while (table.Read() is { } row)
         {
             if (row.Length == 1 && row[0].Length == 0) continue;
             if (row.Length <= Math.Max(image, caption))
-                listing.problems.Add($"{file}, line {table.Line}: {row.Length} fields are too few for a picture and a caption.");
+                listing.problems.Add($"{file}, line {table.Line}: {row.Length} fields are too few for an image and a caption.");
             else listing.Add($"{file}, line {table.Line}", Path.Combine(folder, row[image]), row[caption], null);
         }
 
@@ -165,7 +165,7 @@ internal sealed class PictureListing
     private void Add(string place, string path, string caption, string? language)
     {
         if (string.IsNullOrWhiteSpace(caption)) problems.Add($"{place}: the caption is empty.");
-        else if (!File.Exists(path)) problems.Add($"{place}: there is no picture {path}.");
+        else if (!File.Exists(path)) problems.Add($"{place}: there is no image {path}.");
         else pictures.Add(new CaptionedPicture(path, caption.Trim(), language));
     }
 

@@ -142,8 +142,8 @@ public sealed class LabelThresholds
         ArgumentNullException.ThrowIfNull(shows);
         if (scores.Count == 0 || scores.Count != shows.Count)
             throw new ArgumentException(
-                $"There are {scores.Count} scored and {shows.Count} labelled pictures; as many are needed, and at least one.");
+                $"There are {scores.Count} scored and {shows.Count} labelled images; as many are needed, and at least one.");
         if (scores.Any(row => row.Length != labels.Count) || shows.Any(row => row.Length != labels.Count))
-            throw new ArgumentException($"Each picture needs {labels.Count} scores and answers, one for each label.");
+            throw new ArgumentException($"Each image needs {labels.Count} scores and answers, one for each label.");
     }
 }

@@ -122,7 +122,7 @@ public sealed class ZeroShotClassifier
         ArgumentNullException.ThrowIfNull(right);
         if (cosines.Count == 0 || cosines.Count != right.Count)
             throw new ArgumentException(
-                $"A temperature is fitted on labelled pictures; there are {cosines.Count} pictures and {right.Count} labels.");
+                $"A temperature is fitted on labelled images; there are {cosines.Count} images and {right.Count} labels.");
         var golden = (Math.Sqrt(5) - 1) / 2;
         var (low, high) = (Math.Log(0.01), Math.Log(10_000));
         var (a, b) = (high - (golden * (high - low)), low + (golden * (high - low)));

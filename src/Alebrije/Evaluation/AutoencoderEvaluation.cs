@@ -34,9 +34,9 @@ internal static class AutoencoderEvaluation
             var (decoded, plain) = (network.call(pixels).clamp(-1, 1), baseline.Reconstruct(pixels).clamp(-1, 1));
             own.AddRange(SignalToNoise(decoded, pixels));
             linear.AddRange(SignalToNoise(plain, pixels));
-            if (own.Count == chunk.Length) sheets.Save("autoencoder", "true pictures, autoencoder, linear baseline",
+            if (own.Count == chunk.Length) sheets.Save("autoencoder", "true images, autoencoder, linear baseline",
                 Batch, Rows(pictures, decoded, plain, own, linear));
-            progress?.Invoke("encoding and decoding pictures", own.Count, count);
+            progress?.Invoke("encoding and decoding images", own.Count, count);
         }
 
         var metrics = new MetricGroup();

@@ -53,7 +53,7 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         }
 
         var ceiling = Ceiling(core, truth, all);
-        AddPairs(ceiling, "true-pairs", "true pictures of the held-out pairs", [.. duets.Select(True)]);
+        AddPairs(ceiling, "true-pairs", "true images of the held-out pairs", [.. duets.Select(True)]);
         metrics.Add("same_on_true_pictures", ceiling);
         return metrics;
 
@@ -75,7 +75,7 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
 
     private MetricGroup Ceiling(PromptedScene[] core, RgbImage[] truth, PromptedScene[] all)
     {
-        var answers = Ask("true-core", "true pictures of the core concepts", core, truth);
+        var answers = Ask("true-core", "true images of the core concepts", core, truth);
         var ceiling = new MetricGroup { Own = PictureJudge.Named(core, answers, 1) };
         ceiling.Add("concept_top1", PictureJudge.Named(core, answers, 1));
         ceiling.Add("concept_top5", PictureJudge.Named(core, answers, 5));

@@ -61,7 +61,7 @@ public sealed record EvaluationOptions
     {
         if (Count is < 1 or > 100_000) throw new ArgumentException($"The count is {Count}; it has to lie between 1 and 100,000.");
         if (PicturesPerConcept is < 0 or > 16)
-            throw new ArgumentException($"The number of pictures per concept is {PicturesPerConcept}, but must be between 0 and 16.");
+            throw new ArgumentException($"The number of images per concept is {PicturesPerConcept}, but must be between 0 and 16.");
     }
 }
 

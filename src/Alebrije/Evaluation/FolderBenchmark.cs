@@ -44,18 +44,18 @@ public static class FolderBenchmark
         PictureReader? reader = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        if (paths.Count == 0) throw new ArgumentException("There are no pictures to embed.", nameof(paths));
+        if (paths.Count == 0) throw new ArgumentException("There are no images to embed.", nameof(paths));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Count, 1, nameof(options));
         var parts = ClipBenchmark.Parts(folder);
         using var model = new ClipModel(parts, precision);
-        var tower = parts.Image ?? throw new ArgumentException($"{parts.Folder} embeds no pictures: {parts.WhyNoImages}.", nameof(folder));
+        var tower = parts.Image ?? throw new ArgumentException($"{parts.Folder} embeds no images: {parts.WhyNoImages}.", nameof(folder));
         // Outside the timing: only readable files enter a round.
         var share = paths.Where(path => Picture(path) is not null).Take(options.Share).ToArray();
-        if (share.Length == 0) throw new ImageFormatException($"None of the {paths.Count} pictures can be read; the first is {paths[0]}.");
+        if (share.Length == 0) throw new ImageFormatException($"None of the {paths.Count} images can be read; the first is {paths[0]}.");
         var (ratios, cosine) = (new double[options.Rounds], 1.0);
         for (var round = -1; round < options.Rounds; round++)
         {
-            progress?.Invoke($"{share.Length} pictures both ways: {round + 1}/{options.Rounds}");
+            progress?.Invoke($"{share.Length} images both ways: {round + 1}/{options.Rounds}");
             var watch = Stopwatch.StartNew();
             var plain = Serial(tower, share, cancellation);
             var slow = watch.Elapsed;
@@ -71,7 +71,7 @@ public static class FolderBenchmark
         model.EmbedImages(options.Count, i => Picture(paths[i % paths.Count]), (from, batch) =>
         {
             count += batch.Count(embedding => embedding is not null);
-            progress?.Invoke($"{from + batch.Length} of {options.Count} pictures");
+            progress?.Invoke($"{from + batch.Length} of {options.Count} images");
         }, cancellation);
         var perSecond = count / clock.Elapsed.TotalSeconds;
         using var process = Process.GetCurrentProcess();

@@ -35,7 +35,7 @@ internal sealed class PatchBaseline : IDisposable
             batch.Dispose();
         }
 
-        if (count == 0) throw new ArgumentException("The baseline needs at least one picture to be fitted on.", nameof(batches));
+        if (count == 0) throw new ArgumentException("The baseline needs at least one image to be fitted on.", nameof(batches));
         var mean = sum / count;
         var (_, vectors) = linalg.eigh((products / count) - mean.outer(mean));
         var most = Math.Min(components, width);                                                         // eigh sorts upwards

@@ -43,7 +43,7 @@ internal sealed class PriorGallery(TextToPictures painter, PictureJudge judge, E
             .Select(column => (column.Pictures[i], string.Create(CultureInfo.InvariantCulture,
                 $"{column.Name} {Vectors.Cosine(column.Embeddings[i], trueEmbeddings[i]):F2} [{judge.NamesOf(column.Answers[i], 1)}]")))
             .Prepend((truth[i], $"{prompts[i].Prompt} [{judge.NamesOf(asked[i], 1)}]"))).ToArray();
-        sheets.Save(SheetName, "Scene, then pictures of its caption by prior: cosine to the true embedding [predicted by CLIP]",
+        sheets.Save(SheetName, "Scene, then images of its caption by prior: cosine to the true embedding [predicted by CLIP]",
             columns.Count + 1, cells, cells.Length);
 
         void Add(string name, PictureAnswer[] answers)

@@ -43,9 +43,9 @@ internal static class UpsamplerEvaluation
             var rows = Compare("", reduced);
             if (autoencoder is not null) rows.AddRange(Compare("autoencoded ", autoencoder.call(reduced).clamp(-1, 1)));
             rows.AddRange(pictures.Select(picture => (picture, "true")));
-            if (done == 0) sheets.Save("upsampler", $"bicubic, bicubic with back-projection, {steps} steps of the upsampler, true pictures",
+            if (done == 0) sheets.Save("upsampler", $"bicubic, bicubic with back-projection, {steps} steps of the upsampler, true images",
                 pictures.Length, rows);
-            progress?.Invoke("enlarging pictures", done += chunk.Length, count);
+            progress?.Invoke("enlarging images", done += chunk.Length, count);
 
             List<(RgbImage Picture, string Label)> Compare(string kind, Tensor given)
             {

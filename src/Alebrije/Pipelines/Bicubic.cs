@@ -17,7 +17,7 @@ internal static class Bicubic
     public static Tensor Resize(Tensor x, int height, int width)
     {
         if (x.dim() != 4) throw new ArgumentException(
-            $"The pictures are [{string.Join(", ", x.shape)}]; they have to be [batch, channels, h, w].");
+            $"The images are [{string.Join(", ", x.shape)}]; they have to be [batch, channels, h, w].");
         using var scope = NewDisposeScope();
         var across = nn.functional.linear(x, Weights((int)x.shape[3], width, x));                        // [batch, channels, h, width]
         var down = nn.functional.linear(across.transpose(2, 3), Weights((int)x.shape[2], height, x));    // [batch, channels, width, height]

@@ -39,7 +39,7 @@ public sealed class ClipModel : IDisposable
             : Processor.ScalarType(precision, parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())));
         packedText = new(() => parts.Text!.Network.Pack(dtype));
         packedVision = new(() => parts.Image!.Network.Pack(dtype) ?? (dtype != ScalarType.Int8 ? null
-            : throw new NotSupportedException($"{parts.Folder} embeds pictures with a network that int8 is not made for; use fp32.")));
+            : throw new NotSupportedException($"{parts.Folder} embeds images with a network that int8 is not made for; use fp32.")));
     }
 
     /// <summary>The model's name: that of its folder.</summary>
@@ -118,7 +118,7 @@ public sealed class ClipModel : IDisposable
     public float[][] EmbedTexts(IReadOnlyList<string> texts, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
-        var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
+        var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds images only: {parts.WhyNoText}.");
         var rows = TextCuts.Encode(tower.Tokenizer, texts, tower.Length, out _, note);
         var embeddings = new float[rows.Length][];
         var done = 0;
@@ -238,7 +238,7 @@ public sealed class ClipModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(text);
-        var texts = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
+        var texts = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds images only: {parts.WhyNoText}.");
         var images = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
         var row = TextCuts.Encode(texts.Tokenizer, [text], texts.Length, out var lengths, note)[0];
         var seen = images.Processor.PrepareBytes(image);
@@ -285,7 +285,7 @@ public sealed class ClipModel : IDisposable
                 if (read(batch[i]) is not { } image) return;
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
                     throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower "
-                        + $"takes {tower.Size} x {tower.Size}: the settings of its pictures and its config.json do not belong together.");
+                        + $"takes {tower.Size} x {tower.Size}: the settings of its images and its config.json do not belong together.");
                 tower.Processor.Prepare(image).CopyTo(pixels, i * plane);
                 isThere[i] = true;
             }

@@ -237,7 +237,7 @@ internal sealed class ClipModelFolder
             ? IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, side) : ClipImageProcessor.OpenAi(side)
         : processor is not null ? ClipImageProcessor.Load(processor)
         : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
-        : throw new WeightsException($"{Path} does not contain the preprocessing of pictures: {WhyNoImages}.");
+        : throw new WeightsException($"{Path} does not contain the preprocessing of images: {WhyNoImages}.");
 
     private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName))
         && !IsPublishedFolder(path);
@@ -271,7 +271,7 @@ internal sealed class ClipModelFolder
     {
         var className = ConfigFile.ClassName(Path);
         if (className is not ("CLIPModel" or "CLIPTextModelWithProjection" or "CLIPVisionModelWithProjection"))
-            throw new WeightsException($"{Path} holds {className ?? "a model of no class"}; texts and pictures are "
+            throw new WeightsException($"{Path} holds {className ?? "a model of no class"}; texts and images are "
                 + $"embedded by a CLIPModel, a CLIPTextModelWithProjection, a CLIPVisionModelWithProjection or a pipeline that has them.");
         if (className == "CLIPModel") WholeModel = Path;
         if (className == "CLIPTextModelWithProjection") TextModel = Path;

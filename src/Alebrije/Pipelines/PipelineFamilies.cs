@@ -62,7 +62,7 @@ internal static class PipelineFamilies
             throw new WeightsException($"{folder.Name} is the prior alone "
                 + $"({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior).");
         if (!Knows(folder.ClassName))
-            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {string.Join(", ", Drawing)}.");
+            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; images are drawn here by {string.Join(", ", Drawing)}.");
         folder.CheckWeights();
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);

@@ -196,11 +196,11 @@ internal sealed class PriorStage : IDisposable
     private bool GuidesAwayFrom(GenerationRequest request) => GuidesAwayFromMeanColour && request.Negative.Length > 0;
 
     private TextStage Tower => texts ?? throw new InvalidOperationException(
-        $"{folder.Path} has no text encoder for a prior: it varies pictures (vary) but draws none from text.");
+        $"{folder.Path} has no text encoder for a prior: it varies images (vary) but draws none from text.");
 
     private ImageStage Images => images ?? throw new InvalidOperationException(
         $"{folder.Name} has no image encoder, so it cannot embed "
-            + $"pictures; name a folder that has one, such as karlo-variations for Karlo.");
+            + $"images; name a folder that has one, such as karlo-variations for Karlo.");
 
     private void Add(PriorKind kind, string path) =>
         Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(kind, path));

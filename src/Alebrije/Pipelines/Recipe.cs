@@ -54,7 +54,7 @@ public static class Recipe
     {
         if (!PngText.Read(path).TryGetValue(JsonKeyword, out var json))
             throw new InvalidDataException(
-                $"{path} holds no recipe: pictures that this program writes have one, until another program saves them again.");
+                $"{path} holds no recipe: images that this program writes have one, until another program saves them again.");
         try
         {
             var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, JsonForms.Line);
@@ -66,7 +66,7 @@ public static class Recipe
         }
 
         throw new InvalidDataException(
-            $"{path} holds a recipe of another kind (upscale): draw the picture that it was made of again, and enlarge that.");
+            $"{path} holds a recipe of another kind (upscale): draw the image that it was made of again, and enlarge that.");
     }
 
     /// <summary>

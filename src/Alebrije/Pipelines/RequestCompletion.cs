@@ -31,7 +31,7 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
                     + $"pixels in its first stage alone; set size {string.Join(" or ", stages.Sides.Skip(1))}, or leave the steps out."
                 : decoder.UpsampledSize is { } made
                 ? $"Upsampler steps were given, but the upsampler of {name} "
-                    + $"makes pictures of {made} pixels; set that size, or leave the steps out."
+                    + $"makes images of {made} pixels; set that size, or leave the steps out."
                 : $"Upsampler steps were given, but {name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
 
@@ -63,7 +63,7 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
             $"{name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
             throw new InvalidOperationException(
-                $"{name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
+                $"{name} has no prior: it varies images (vary), but draws none from text. Name a model that has one (--prior).");
         if (promptNeeded) embedder.Priors.Require(request.Prior);
         if (request.ClipGuidance is not null) embedder.RequireImages();
         return request with
@@ -136,7 +136,7 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
     private void RequireSize(int size)
     {
         if (!Traits.HasFreeSize && size != Traits.Size)
-            throw new ArgumentException($"The size {size} does not fit: {name} draws pictures of {Traits.Size} alone.");
+            throw new ArgumentException($"The size {size} does not fit: {name} draws images of {Traits.Size} alone.");
         var step = Traits.SizeStep;
         if (size >= step && size % step == 0 && size <= GenerationRequest.MostSide) return;
         var below = Math.Clamp(size / step * step, step, GenerationRequest.MostSide);

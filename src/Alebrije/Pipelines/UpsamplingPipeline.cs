@@ -34,8 +34,8 @@ public sealed record UpscaleRequest(RgbImage Picture)
             throw new ArgumentException($"The number of upsampler steps is {Steps}; it has to lie between 2 and 1000.");
         if ((long)Picture.Width * Picture.Height > MostPixels)
             throw new ArgumentException(
-                $"The picture has {Picture.Width} x {Picture.Height} pixels; "
-                    + $"pictures are enlarged whole, up to {MostPixels:N0} pixels (512 x 512), so cut it or make it smaller first.");
+                $"The image has {Picture.Width} x {Picture.Height} pixels; "
+                    + $"images are enlarged whole, up to {MostPixels:N0} pixels (512 x 512), so cut it or make it smaller first.");
     }
 }
 
@@ -116,9 +116,9 @@ public sealed class UpsamplingPipeline : IDisposable
         request.Check();
         if ((long)Factor * Factor * request.Picture.Width * request.Picture.Height is var large && large > MostLargePixels)
             throw new ArgumentException(
-                $"The picture has {request.Picture.Width} x {request.Picture.Height} "
+                $"The image has {request.Picture.Width} x {request.Picture.Height} "
                     + $"pixels, and {Name} makes sides {Factor} times as long: it enlarges "
-                        + $"pictures whole, to {MostLargePixels:N0} pixels (1024 x 1024) at most, so cut it or make it smaller first.");
+                        + $"images whole, to {MostLargePixels:N0} pixels (1024 x 1024) at most, so cut it or make it smaller first.");
         request = request with { Steps = request.Steps ?? defaultSteps };
         using var inference = inference_mode();
         using var scope = NewDisposeScope();

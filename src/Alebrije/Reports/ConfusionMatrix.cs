@@ -74,7 +74,7 @@ public sealed class ConfusionMatrix
     {
         options ??= new ReportOptions();
         if (Labels.Count > 200)
-            throw new ArgumentException($"A matrix of {Labels.Count} classes is too large for a picture; write it as .csv instead.");
+            throw new ArgumentException($"A matrix of {Labels.Count} classes is too large for an image; write it as .csv instead.");
         var isSpanish = options.Language == "es";
         using var regular = new TextFace(14);
         using var small = new TextFace(12);

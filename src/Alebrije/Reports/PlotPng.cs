@@ -15,7 +15,7 @@ internal static class PlotPng
             SKColorType.Rgba8888, SKAlphaType.Premul);
         using var surface = SKSurface.Create(info)
             ?? throw new InvalidOperationException(
-                $"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
+                $"SkiaSharp could not make an image of {info.Width} x {info.Height}; there is too little memory.");
         var canvas = surface.Canvas;
         canvas.Clear(SKColors.White);
         canvas.Scale(Scale);

@@ -19,7 +19,7 @@ internal static class PngCanvas
             (int)MathF.Ceiling(height * scale), SKColorType.Rgba8888, SKAlphaType.Premul);
         using var surface = SKSurface.Create(info)
             ?? throw new InvalidOperationException(
-                $"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
+                $"SkiaSharp could not make an image of {info.Width} x {info.Height}; there is too little memory.");
         surface.Canvas.Clear(SKColors.White);
         surface.Canvas.Scale(scale);
         draw(surface.Canvas);

@@ -20,7 +20,7 @@ public static class RelevancePng
     {
         ArgumentNullException.ThrowIfNull(explanations);
         if (explanations.Count is < 1 or > 50) throw new ArgumentException(
-            $"{explanations.Count} explanations cannot be drawn in one picture; 1 to 50 can.", nameof(explanations));
+            $"{explanations.Count} explanations cannot be drawn in one image; 1 to 50 can.", nameof(explanations));
         options ??= new ReportOptions();
         var isSpanish = options.Language == "es";
         using var regular = new TextFace(14);

@@ -68,7 +68,7 @@ internal sealed record ReportWords
         Texts = "texts",
         Text = "text",
         Model = "model",
-        TableTitle = "Which text fits which picture?",
+        TableTitle = "Which text fits which image?",
         SoftmaxLead = "Softmax over the texts of 100 × cosine: each row adds up to 1.",
         CosineLead = "Cosine of image and text embedding; coloured from the smallest value to the largest.",
         Softmax = "Softmax",
@@ -76,7 +76,7 @@ internal sealed record ReportWords
         Show = "Show",
         SortHint = "Click a text to sort by it",
         FileOrder = "Original order",
-        PlotTitle = "Pictures and texts in one plane",
+        PlotTitle = "Images and texts in one plane",
         PlotLead = "Principal components of all embeddings together. "
             + "Points that lie close have similar embeddings. Point at one, or tap it, to see what it is.",
         Component = "PC",

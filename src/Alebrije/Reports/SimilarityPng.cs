@@ -76,7 +76,7 @@ internal static class SimilarityPng
                 return scale;
         throw new ArgumentException(
             $"A table of {table.Images.Count} images and {table.Texts.Count} "
-                + $"texts is too large for a picture; write it as .html or .csv instead.");
+                + $"texts is too large for an image; write it as .html or .csv instead.");
     }
 
     private static void DrawHeads(SKCanvas canvas, Layout layout, ReportOptions options, TextFace regular, TextFace small, TextFace large)

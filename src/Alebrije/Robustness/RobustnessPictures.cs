@@ -43,7 +43,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
         ArgumentNullException.ThrowIfNull(concepts);
         if (concepts.Count < 2 || training < 1 || test < 1)
             throw new ArgumentException($"A study needs two concepts and "
-                + $"a picture of each for training and for the test; got {concepts.Count} concepts, {training} and {test} pictures.");
+                + $"an image of each for training and for the test; got {concepts.Count} concepts, {training} and {test} images.");
         return new RobustnessPictures([.. concepts.Select(concept => concept.Label(language))],
             Draw(SceneSplit.Train, training), Draw(SceneSplit.HeldOut, test))
         {
@@ -84,14 +84,14 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
         var names = labels ?? [.. folders.Keys];
         if (names.FirstOrDefault(name => !folders.ContainsKey(name)) is { } missing)
             throw new InvalidDataException($"{folder} has no folder '{missing}'; "
-                + $"each label names a folder with pictures of it, and there are: {string.Join(", ", folders.Keys)}.");
+                + $"each label names a folder with images of it, and there are: {string.Join(", ", folders.Keys)}.");
         if (names.Count < 2) throw new InvalidDataException(
-            $"{folder} has {names.Count} classes, and at least two are needed: put the pictures into folders named after what they show.");
+            $"{folder} has {names.Count} classes, and at least two are needed: put the images into folders named after what they show.");
         var files = names.Select(name => folders[name].Files
             .OrderBy(file => Hash(Path.GetRelativePath(folder, file))).ThenBy(file => file, StringComparer.Ordinal).ToArray()).ToArray();
         if (files.Index().FirstOrDefault(of => of.Item.Length < 2) is { Item: { } few, Index: var which })
             throw new InvalidDataException($"The folder {folders[names[which]].Path} "
-                + $"has {few.Length} pictures, and at least two are needed: one for training and one for the test.");
+                + $"has {few.Length} images, and at least two are needed: one for training and one for the test.");
         var (training, test, read, total) = (new List<StudyPicture>(), new List<StudyPicture>(), 0, files.Sum(of => of.Length));
         for (var k = 0; k < files.Length; k++)
             for (var i = 0; i < files[k].Length; i++)
@@ -105,7 +105,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
         if (Enumerable.Range(0, names.Count).FirstOrDefault(k => !training.Exists(picture => picture.Class == k)
             || !test.Exists(picture => picture.Class == k), -1) is >= 0 and var poor)
             throw new InvalidDataException($"The folder {folders[names[poor]].Path} "
-                + $"has too few readable pictures; at least one for training and one for the test are needed.");
+                + $"has too few readable images; at least one for training and one for the test are needed.");
         return new RobustnessPictures(names, training, test);
 
         PillowImage? Picture(string file) => reader is null ? PillowImage.Load(file).Upright() : reader.Read(file);

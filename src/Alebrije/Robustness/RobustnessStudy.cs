@@ -70,7 +70,7 @@ public static class RobustnessStudy
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(classifiers);
         options ??= new RobustnessOptions();
-        if (pictures.Count == 0) throw new ArgumentException("There are no pictures; at least one is needed.", nameof(pictures));
+        if (pictures.Count == 0) throw new ArgumentException("There are no images; at least one is needed.", nameof(pictures));
         if (options.Severities.Count == 0 || options.Severities.Any(severity => severity is < 1 or > Corruptions.Severities))
             throw new ArgumentException($"Severities are 1 to {Corruptions.Severities}; got {string.Join(", ", options.Severities)}.",
                 nameof(options));

@@ -58,7 +58,7 @@ public sealed record RobustnessWords(string Code)
 
     internal string Title => In("Accuracy by condition", "Acierto por condición");
     internal string Lead(int classes, int pictures) => In(
-        $"{pictures} pictures of {classes} classes, plain and under "
+        $"{pictures} images of {classes} classes, plain and under "
             + $"styles and corruptions. Marks: share classified right; lines: 95 % interval; dotted: guessing.",
         $"{pictures} imágenes de {classes} clases, sin cambios y con "
             + $"estilos y corrupciones. Marcas: parte acertada; líneas: intervalo del 95 %; punteado: azar.");
@@ -69,12 +69,12 @@ public sealed record RobustnessWords(string Code)
     internal string Pictures => In("pictures", "imágenes");
     internal string Shown(string label) =>
         In($"“{label}” under every condition, and the predicted class", $"«{label}» en cada condición, y la clase predicha");
-    internal string Sheet => In("One picture of each class under each condition", "Una imagen de cada clase en cada condición");
+    internal string Sheet => In("One image of each class under each condition", "Una imagen de cada clase en cada condición");
     internal string SheetLead => In(
-        "A mark under a picture for each classifier: filled where it was right, empty where not. Point at a picture to read the answers.",
+        "A mark under an image for each classifier: filled where it was right, empty where not. Point at an image to read the answers.",
         "Bajo cada imagen, una marca por clasificador: llena si acertó, vacía si no. Señala una imagen para leer las respuestas.");
     internal string Fall => In(
-        "Accuracy on plain pictures → on average over the styles → over the corruptions",
+        "Accuracy on plain images → on average over the styles → over the corruptions",
         "Acierto sin cambios → en promedio con los estilos → con las corrupciones");
 
     private string In(string english, string spanish) => Code == "es" ? spanish : english;

@@ -77,7 +77,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         var dtype = Processor.ScalarType(config.Precision);
         using var run = new TrainingRun(
             options, config, new LossWatch(Math.Log(labels.Count), 2 * config.WarmUp,
-                "Raise learning_rate, or look at the folders: pictures may not belong to them."));
+                "Raise learning_rate, or look at the folders: images may not belong to them."));
         var layers = clip.Network.Config.VisionConfig.NumHiddenLayers;
         var source = new LabelledBatches(learnt, clip, batch, config);
 
@@ -262,7 +262,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
                 var random = new SeededRandom(config.Seed, first + i, Purpose);
                 return picture => PictureCrop.Random(picture, size, crops, ref random);
             }) ?? throw new InvalidDataException(
-                $"{config.Images}: no picture of a whole batch can be read; {taken[0].Path} is one of them.");
+                $"{config.Images}: no image of a whole batch can be read; {taken[0].Path} is one of them.");
         }
 
         /// <summary>Whole images, without crops; null if none is readable.</summary>

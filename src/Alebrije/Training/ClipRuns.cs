@@ -19,7 +19,7 @@ internal static class ClipRuns
         var config = ConfigFile.Read<ClipTrainingConfig>(file, unknownKeysAllowed: false);
         if (config.Data is not null && keys.ContainsKey("world"))
             throw new InvalidDataException(
-                $"{file} has both \"world\" and \"data\"; a run trains on the world of emoji or on own pictures, so leave one out.");
+                $"{file} has both \"world\" and \"data\"; a run trains on the world of emoji or on own images, so leave one out.");
         if (config.Data is not null) config = config with { World = null };
         if (config.Start is { } start) config = config with { Start = options.FindModel?.Invoke(start) ?? start };
         return config.Start is { } folder && !keys.ContainsKey("model") ? config with { Model = TrainedClip.ConfigOf(folder) } : config;

@@ -72,7 +72,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     {
         using var run = new TrainingRun(options, config, new LossWatch(
             Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(config.Names) : 0), 2 * config.WarmUp,
-            "Lower learning_rate, or look at the captions: pictures and texts may not belong together."));
+            "Lower learning_rate, or look at the captions: images and texts may not belong together."));
         var tokenizer = PrepareTokenizer(options.Folder);
         using var network = new ClipNetwork(Sizes(tokenizer));
         var dtype = Processor.ScalarType(config.Precision);

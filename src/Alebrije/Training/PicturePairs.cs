@@ -29,10 +29,10 @@ internal sealed class PicturePairs : IPairSource
         (this.config, this.pictures) = (config, pictures);
         options = config.Data ?? throw new InvalidDataException("The configuration has no data.");
         if (config.Names > 0) throw new InvalidDataException(
-            "The configuration's names are those of the emoji's concepts; leave them out where data names own pictures.");
+            "The configuration's names are those of the emoji's concepts; leave them out where data names own images.");
         if (config.Batch > pictures.Count)
             throw new InvalidDataException($"A batch of {config.Batch} is more "
-                + $"than the {pictures.Count} pictures there are to train on; set batch to {pictures.Count} or less, or held_out to less.");
+                + $"than the {pictures.Count} images there are to train on; set batch to {pictures.Count} or less, or held_out to less.");
     }
 
     /// <inheritdoc/>
@@ -51,7 +51,7 @@ internal sealed class PicturePairs : IPairSource
         pictures.Bad.Check(pictures.Source, pictures.Count);
         var good = Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null).ToArray();
         if (good.Length == 0) throw new InvalidDataException(
-            $"{pictures.Source}: no picture of a whole batch can be read; {samples[0].Name} is one of them.");
+            $"{pictures.Source}: no image of a whole batch can be read; {samples[0].Name} is one of them.");
 
         // The next readable one, cyclically.
         var chosen = Enumerable.Range(0, rows.Length)

@@ -64,7 +64,7 @@ public static class ProbeTrainer
 
         if (validation.Count == 0)
             throw new InvalidDataException($"{options.Images} has too few "
-                + $"pictures to choose the penalty with; give three of each class, or a folder of others with --validation.");
+                + $"images to choose the penalty with; give three of each class, or a folder of others with --validation.");
         var reader = new PictureReader(upright: true);
         var set = new Embedder(model, options, reader, cancellation);
         var (learnt, chosen, measured) = (set.Embed(train), set.Embed(validation), set.Embed(test));
@@ -72,7 +72,7 @@ public static class ProbeTrainer
         foreach (var skipped in reader.Skipped) bad.Add(skipped.File, $"{skipped.File}: {skipped.Reason}");
         bad.Check(options.Images, train.Count + validation.Count + test.Count);
         if (learnt.Images.Count == 0 || chosen.Images.Count == 0)
-            throw new InvalidDataException($"{options.Images} has no readable pictures to train on.");
+            throw new InvalidDataException($"{options.Images} has no readable images to train on.");
 
         var probe = LinearProbe.Fit(learnt, chosen, all.Labels.Count,
             done => options.OnProgress?.Invoke("trying penalties", done, 0), cancellation);
@@ -109,7 +109,7 @@ public static class ProbeTrainer
                     classes.Add(pictures[from + i].Class);
                 }
 
-                options.OnProgress?.Invoke("embedding pictures", from + batch.Length, pictures.Count);
+                options.OnProgress?.Invoke("embedding images", from + batch.Length, pictures.Count);
             }, cancellation);
             return (images, classes);
         }

@@ -84,7 +84,7 @@ public sealed class SupervisedBaseline : IDisposable
         ArgumentNullException.ThrowIfNull(right);
         if (pictures.Count == 0 || pictures.Count != right.Count)
             throw new ArgumentException(
-                $"There are {pictures.Count} pictures and {right.Count} labels to learn from; each picture needs one.", nameof(right));
+                $"There are {pictures.Count} images and {right.Count} labels to learn from; each image needs one.", nameof(right));
         if (classes < 2 || right.Any(label => label < 0 || label >= classes))
             throw new ArgumentException($"A label lies outside 0 to {classes - 1}, or there are not two classes.", nameof(right));
         var baseline = new SupervisedBaseline(model, classes, options ?? new SupervisedOptions());

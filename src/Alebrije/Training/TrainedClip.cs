@@ -144,7 +144,7 @@ internal sealed class TrainedClip : IDisposable
     private static ClipImageOptions Pictures(ClipModelFolder files)
     {
         var options = files.LoadImageProcessor().Options with { Convention = ImageConvention.Transformers };
-        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further: its pictures get "
+        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further: its images get "
                 + "borders (resize_mode longest), which transformers' settings do not support.")
             : options.Fit == ImageFit.Squash ? options with { DoCrop = false } : options;
     }

@@ -62,11 +62,11 @@ internal sealed record UpsamplerTrainingConfig : TrainingPlan
         Model.Check();
         var factor = Math.Max(Factor, 1 << (Model.BlockOutChannels.Length - 1));
         if (Crop < factor || Crop > Side || Crop % factor != 0 || Side % factor != 0)
-            throw new ArgumentException($"The crop is {Crop} and the picture "
-                + $"{Side} pixels wide: both have to be multiples of {factor}, and the crop no larger than the picture.");
+            throw new ArgumentException($"The crop is {Crop} and the image "
+                + $"{Side} pixels wide: both have to be multiples of {factor}, and the crop no larger than the image.");
         if (Model.InChannels != 6 || Model.OutChannels != 3)
             throw new ArgumentException($"An upsampler has 6 in_channels, "
-                + $"the noisy picture and the small one enlarged, and 3 out_channels, not {Model.InChannels} and {Model.OutChannels}.");
+                + $"the noisy image and the small one enlarged, and 3 out_channels, not {Model.InChannels} and {Model.OutChannels}.");
         if (CropsPerPicture < 1 || Batch < CropsPerPicture)
             throw new ArgumentException(
                 $"crops_per_picture is {CropsPerPicture} and batch {Batch}: a scene has one crop or more, and a batch one scene or more.");

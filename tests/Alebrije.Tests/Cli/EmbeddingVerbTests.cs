@@ -197,7 +197,7 @@ public sealed class EmbeddingVerbTests : IDisposable
     [InlineData(1, "subfolders contain 1", "similarity", "--images", "FOLDER/deep", "--texts", "a")]
     [InlineData(1, "matches the pattern", "similarity", "--images", "FOLDER/*.gif", "--texts", "a")]
     [InlineData(1, "cut short", "similarity", "--images", "FOLDER/corrupt.png", "--texts", "a")]
-    [InlineData(1, "not a picture", "similarity", "--images", "FOLDER/notes.txt", "--texts", "a")]
+    [InlineData(1, "not an image", "similarity", "--images", "FOLDER/notes.txt", "--texts", "a")]
     [InlineData(1, "--texts-file takes a text file", "similarity", "--images", "FOLDER", "--texts-file", "FOLDER/none.txt")]
     [InlineData(2, "must end in .html, .png, .csv or .md", "similarity", "--images", "FOLDER", "--texts", "a", "--out", "x.pdf")]
     [InlineData(2, "must end in .png, .svg, .html or .csv", "pca", "--images", "FOLDER", "--out", "x")]

@@ -194,7 +194,7 @@ public sealed class ExperimentVerbTests : IDisposable
     [InlineData(2, "weights of a mixture have to sum", "mix", "a cat", "--weights", "0")]
     [InlineData(2, "The amount is 2", "textdiff", "@a.png", "--from", "x", "--to", "y", "--amount", "2")]
     [InlineData(2, "two texts have the same embedding", "textdiff", "@a.png", "--from", "A cat", "--to", "a cat")]
-    [InlineData(2, "number of pictures is 0", "vary", "@a.png", "--count", "0")]
+    [InlineData(2, "number of images is 0", "vary", "@a.png", "--count", "0")]
     [InlineData(1, "has no principal components of its own", "pca-reconstruct", "@a.png")]
     [InlineData(2, "The prompt is empty", "sweep", " ")]
     [InlineData(2, "The size 33 does not fit", "vary", "@a.png", "--size", "33")]

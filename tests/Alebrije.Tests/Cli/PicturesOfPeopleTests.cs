@@ -15,7 +15,7 @@ public sealed class PicturesOfPeopleTests : IDisposable
     {
         for (var i = 0; i < 3; i++)
             new RgbImage(20, 20, [.. Enumerable.Range(0, 1200).Select(k => (byte)((k * (i + 3)) + (60 * i)))]).SavePng(In($"{i}.png"));
-        File.WriteAllText(In("1b.jpg"), "not a picture");
+        File.WriteAllText(In("1b.jpg"), "not an image");
         File.WriteAllBytes(In("empty.png"), []);
     }
 
@@ -34,11 +34,11 @@ public sealed class PicturesOfPeopleTests : IDisposable
         Assert.Equal(0, outcome.Status);
         Assert.Equal(3, outcome.Json.GetProperty(list).GetArrayLength());
         Assert.Equal(
-            [(In("1b.jpg"), "not a picture that can be read: PNG, JPEG, GIF, BMP and WebP are."),
-                (In("empty.png"), "empty: a picture (PNG, JPEG, GIF, BMP or WebP) was expected.")],
+            [(In("1b.jpg"), "not an image that can be read: PNG, JPEG, GIF, BMP and WebP are."),
+                (In("empty.png"), "empty: an image (PNG, JPEG, GIF, BMP or WebP) was expected.")],
             outcome.Json.GetProperty("skipped").EnumerateArray()
             .Select(item => (item.GetProperty("file").GetString()!, item.GetProperty("reason").GetString()!)));
-        Assert.Contains($"Skipped {In("1b.jpg")}: not a picture", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains($"Skipped {In("1b.jpg")}: not an image", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("2 images were skipped", outcome.Error, StringComparison.Ordinal);
         var strict = await Run([.. ask, "--strict", "--json"]);
         Assert.Equal((1, outcome.Output), (strict.Status, strict.Output));

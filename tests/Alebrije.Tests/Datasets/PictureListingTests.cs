@@ -86,7 +86,7 @@ public sealed class PictureListingTests : IDisposable
     [InlineData("image,caption\n", "no rows")]
     [InlineData("a,b\n1,2\n", "image_column")]
     [InlineData("image,b\n1,2\n", "caption_column")]
-    [InlineData("image,caption\nmissing.png,a disc\n", "line 2: there is no picture")]
+    [InlineData("image,caption\nmissing.png,a disc\n", "line 2: there is no image")]
     [InlineData("image,caption\n\"a.png\n", "line 2: a field in quotes does not end")]
     [InlineData("image,caption\na.png,a disc\na.png,\"two\nlines\"\na.png,\"closed\" too early\n", "line 5: a field in quotes does")]
     [InlineData("image,caption\na.png\n", "line 2: 1 fields are too few")]

@@ -51,7 +51,7 @@ public sealed class BenchmarkTests : IDisposable
         Assert.Contains($"Skipped {damaged}: ", outcome.Error, StringComparison.Ordinal);
         Assert.Equal(1, (await CommandLine.Run([.. bench, "--strict"])).Status);
         foreach (var name in new[] { "0.png", "2.png" }) File.Delete(Path.Combine(folder, name));
-        Assert.Contains("None of the 1 pictures can be read", (await CommandLine.Run(bench)).Refusal, StringComparison.Ordinal);
+        Assert.Contains("None of the 1 images can be read", (await CommandLine.Run(bench)).Refusal, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -57,7 +57,7 @@ public sealed class AnimatedPngTests
     public void Encode_WhatIsNoAnimation_IsRefusedInOneSentence()
     {
         var picture = new RgbImage(4, 4);
-        Assert.Contains("at least one picture", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([], 10)).Message,
+        Assert.Contains("at least one image", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([], 10)).Message,
             StringComparison.Ordinal);
         Assert.Contains("4 x 4 and 4 x 5", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([picture, new RgbImage(4, 5)], 10))
             .Message, StringComparison.Ordinal);

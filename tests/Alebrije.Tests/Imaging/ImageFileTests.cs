@@ -95,7 +95,7 @@ public sealed class ImageFileTests
             var empty = Path.Combine(folder, "empty.png");
             File.WriteAllBytes(empty, []);
             var text = Path.Combine(folder, "text.jpg");
-            File.WriteAllText(text, "not a picture");
+            File.WriteAllText(text, "not an image");
             Assert.Contains("empty", Assert.Throws<ImageFormatException>(() => RgbImage.Load(empty)).Message, StringComparison.Ordinal);
             Assert.Contains("text.jpg", Assert.Throws<ImageFormatException>(() => RgbImage.Load(text)).Message, StringComparison.Ordinal);
             Assert.Contains("folder", Assert.Throws<ImageFormatException>(() => RgbImage.Load(folder)).Message, StringComparison.Ordinal);

@@ -166,7 +166,7 @@ public sealed class ImagePipelineTests : IDisposable
     }
 
     [Theory]
-    [InlineData("karlo", 32, null, "draws pictures of 16 alone")]
+    [InlineData("karlo", 32, null, "draws images of 16 alone")]
     [InlineData("kandinsky", 18, null, "use 16 or 20")]
     [InlineData("kandinsky", 16, 5, "has no upsampler")]
     public void Request_ThatFitsNotTheModel_IsRefusedInOneSentence(string model, int size, int? upsamplerSteps, string says)
@@ -201,7 +201,7 @@ public sealed class ImagePipelineTests : IDisposable
         Assert.Contains("is the prior alone (KandinskyV22PriorPipeline)", Refusal(TestModels.KandinskyPrior), StringComparison.Ordinal);
         var other = TestModels.Copy(TestModels.Karlo, At("other"));
         Edit(other, json => json["_class_name"] = "AudioLDMPipeline");
-        Assert.Contains("is a AudioLDMPipeline; pictures are drawn here by UnCLIPPipeline", Refusal(other), StringComparison.Ordinal);
+        Assert.Contains("is a AudioLDMPipeline; images are drawn here by UnCLIPPipeline", Refusal(other), StringComparison.Ordinal);
         Edit(other, json =>
         {
             json["_class_name"] = "UnCLIPPipeline";

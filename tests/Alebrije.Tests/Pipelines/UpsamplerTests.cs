@@ -88,7 +88,7 @@ public sealed class UpsamplerTests : IDisposable
 
         TinyUpsampler.AddTo(tiny.Folder);
         using var pipeline = ImagePipeline.Load(tiny.Folder);
-        Assert.Contains("makes pictures of 64 pixels", Refusal(pipeline, Request with { UpsamplerSteps = 2 }), StringComparison.Ordinal);
+        Assert.Contains("makes images of 64 pixels", Refusal(pipeline, Request with { UpsamplerSteps = 2 }), StringComparison.Ordinal);
         Assert.Contains("its upsampler for 64", Refusal(pipeline, Request with { Size = 63 }), StringComparison.Ordinal);
         Assert.Contains("upsampler steps is 1", Refusal(pipeline, Request with { Size = 64, UpsamplerSteps = 1 }),
             StringComparison.Ordinal);

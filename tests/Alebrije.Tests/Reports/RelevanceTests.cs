@@ -50,7 +50,7 @@ public sealed class RelevanceTests
     public void ResidualNetwork_HasNoAttentionToFollow()
     {
         using var model = ClipModel.Load(Path.Combine(AppContext.BaseDirectory, "Fixtures", "open-clip-resnet", "model"));
-        Assert.Contains("embeds pictures only", Assert.Throws<InvalidOperationException>(() =>
+        Assert.Contains("embeds images only", Assert.Throws<InvalidOperationException>(() =>
             model.Explain(Half(true).ToPillow(), "a lion")).Message, StringComparison.Ordinal);
     }
 

@@ -24,7 +24,7 @@ public sealed class RobustnessReportTests
 
     [Fact]
     public void Sentence_SaysHowFarEachFalls() => Assert.Equal(
-        "Accuracy on plain pictures → on average over the styles → over the corruptions: "
+        "Accuracy on plain images → on average over the styles → over the corruptions: "
             + "zero-shot 100.0 % → 75.0 % → 50.0 %; linear probe 93.8 % → 50.0 % → 25.0 %; supervised baseline 100.0 % → 25.0 % → 0.0 %.",
         Report.Sentence());
 

@@ -60,7 +60,7 @@ public sealed class RobustnessStudyTests : IDisposable
         Assert.Contains("at least two are needed", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder,
             ["red"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         Write("few/0.png", Disk(0));
-        Assert.Contains("has 1 pictures", Assert.Throws<InvalidDataException>(() =>
+        Assert.Contains("has 1 images", Assert.Throws<InvalidDataException>(() =>
             RobustnessPictures.FromFolder(folder, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         Assert.Throws<DirectoryNotFoundException>(() =>
             RobustnessPictures.FromFolder(Path.Combine(folder, "none"), cancellation: TestContext.Current.CancellationToken));

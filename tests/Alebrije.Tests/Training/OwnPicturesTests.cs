@@ -204,7 +204,7 @@ public sealed class OwnPicturesTests : IDisposable
     [Theory]
     [InlineData("\"world\": {}, \"data\": {\"path\": \"PICTURES\"}", "leave one out")]
     [InlineData("\"data\": {\"path\": \"PICTURES\"}, \"names\": 8", "those of the emoji's concepts")]
-    [InlineData("\"data\": {\"path\": \"PICTURES\", \"held_out\": 0}, \"batch\": 64", "more than the 4 pictures")]
+    [InlineData("\"data\": {\"path\": \"PICTURES\", \"held_out\": 0}, \"batch\": 64", "more than the 4 images")]
     [InlineData("\"data\": {}", "data.path is missing")]
     [InlineData("\"data\": {\"path\": \"PICTURES\", \"crop_scale\": [1, 0.5]}", "data.crop_scale")]
     [InlineData("\"data\": {\"path\": \"PICTURES\", \"held_out\": 1}", "data.held_out is 1")]

@@ -120,7 +120,7 @@ internal sealed class JpegDecoder
                 throw Damaged("more than 200 scans");
         }
         if (scans == 0)
-            throw Damaged("no picture");
+            throw Damaged("no image");
         return [.. components.Select(c => c.Samples(width, height, largestHorizontal, largestVertical))];
     }
 
@@ -192,7 +192,7 @@ internal sealed class JpegDecoder
                 + $"colours have sizes that are not multiples of each other, which cannot be read: save it as PNG.");
         // Every block takes at least one bit, so a header cannot make the program allocate much more than the file.
         if ((long)width * height / 64 > fileLength * 8L)
-            throw new ImageFormatException($"{name} is cut short: {fileLength} bytes cannot hold a picture of {width} x {height}.");
+            throw new ImageFormatException($"{name} is cut short: {fileLength} bytes cannot hold an image of {width} x {height}.");
         ImageBudget.Require((width, height), 21, fileLength, name);
         foreach (var component in found)
             component.Allocate(width, height, largestHorizontal, largestVertical);

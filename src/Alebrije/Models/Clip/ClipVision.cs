@@ -142,7 +142,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
     {
         if (pixels.shape[2] != size || pixels.shape[3] != size)
             throw new ArgumentException(
-                $"The image tower takes pictures of {size} x {size} pixels, not {pixels.shape[3]} x {pixels.shape[2]}.");
+                $"The image tower takes images of {size} x {size} pixels, not {pixels.shape[3]} x {pixels.shape[2]}.");
     }
 }
 

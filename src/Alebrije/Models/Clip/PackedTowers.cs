@@ -167,7 +167,7 @@ internal sealed class PackedVisionTower : IDisposable
         var (batch, grid) = (pixels.shape[0], pixels.shape[3] / patch);
         if (grid * grid != positions.shape[0])
             throw new ArgumentException($"The image tower has {positions.shape[0]} places for "
-                + $"patches of {patch} pixels; a picture of {pixels.shape[3]} x {pixels.shape[2]} has {grid * (pixels.shape[2] / patch)}.");
+                + $"patches of {patch} pixels; an image of {pixels.shape[3]} x {pixels.shape[2]} has {grid * (pixels.shape[2] / patch)}.");
         var cut = pixels.narrow(2, 0, grid * patch).narrow(3, 0, grid * patch);
         // [batch, grid², 3 · patch²]
         var windows = cut.to(patches.Type).reshape(batch, 3, grid, patch, grid, patch)

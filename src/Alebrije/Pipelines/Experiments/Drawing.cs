@@ -21,7 +21,7 @@ internal sealed record EmbeddedPart(Tensor Image, string Label)
     public RgbImage? Picture { get; init; }
 
     /// <summary>The image as a sheet shows it.</summary>
-    public (RgbImage Image, string Label) Given => (Picture ?? throw new InvalidOperationException("A text has no picture."), Label);
+    public (RgbImage Image, string Label) Given => (Picture ?? throw new InvalidOperationException("A text has no image."), Label);
 }
 
 /// <summary>The steps that experiments are made of, for one model and one experiment.</summary>
@@ -81,7 +81,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
             }
         }
 
-        if (rows.Count == 0) throw new ImageFormatException($"None of the {files.Count} pictures can be read; the first is {files[0]}.");
+        if (rows.Count == 0) throw new ImageFormatException($"None of the {files.Count} images can be read; the first is {files[0]}.");
         return cat(rows);
     }
 

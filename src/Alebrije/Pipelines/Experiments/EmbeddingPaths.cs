@@ -74,7 +74,7 @@ internal static class EmbeddingPaths
         var difference = ClipNetwork.Unit(to) - ClipNetwork.Unit(from);
         if (difference.norm().ToDouble() < Parallel)
             throw new ArgumentException(
-                "The two texts have the same embedding; describe the picture and the wanted change in other words.");
+                "The two texts have the same embedding; describe the image and the wanted change in other words.");
         return Slerp(image, ClipNetwork.Unit(difference) * image.norm(1, keepdim: true, p: 2), share).MoveToOuterDisposeScope();
     }
 
@@ -97,7 +97,7 @@ internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Var
     public static EmbeddingBasis Fit(Tensor rows)
     {
         if (rows.shape[0] < 2) throw new ArgumentException(
-            $"{rows.shape[0]} pictures have no directions in which they differ: give at least two.");
+            $"{rows.shape[0]} images have no directions in which they differ: give at least two.");
         using var scope = NewDisposeScope();
         var axes = PrincipalAxes.Of(rows, Math.Min(rows.shape[0] - 1, rows.shape[1]));
         return new EmbeddingBasis(

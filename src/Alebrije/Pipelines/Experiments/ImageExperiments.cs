@@ -169,11 +169,11 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var part = draw.Embed(experiment.Parts[0]);
         var basis = experiment.BasisPictures.Count > 0 ? EmbeddingBasis.Fit(draw.Pictures(experiment.BasisPictures))
             : pipeline.Basis() ?? throw new InvalidOperationException(
-            $"{pipeline.Name} has no principal components of its own: give pictures to compute them from (--images).");
+            $"{pipeline.Name} has no principal components of its own: give images to compute them from (--images).");
         var kept = experiment.Components.Count > 0 ? experiment.Components : [.. PaperComponents.Where(n => n < basis.Count), basis.Count];
         if (kept.FirstOrDefault(n => n > basis.Count) is > 0 and var many)
             throw new ArgumentException(
-                $"The number of components is {many}, but there are only {basis.Count}: give more pictures, or choose fewer components.");
+                $"The number of components is {many}, but there are only {basis.Count}: give more images, or choose fewer components.");
         var start = draw.Noise();
         var pictures = kept.Select((n, i) =>
         {

@@ -106,14 +106,14 @@ public sealed record PictureExperiment
         };
         if (Parts.Count < least || Parts.Count > most)
             throw new ArgumentException(
-                $"{Parts.Count} texts and pictures were given; "
+                $"{Parts.Count} texts and images were given; "
                     + $"this experiment takes {(least == most ? $"{least}" : $"{least} to {most}")}.");
         if (Kind is ExperimentKind.Vary or ExperimentKind.TextDiff or ExperimentKind.PcaReconstruct or ExperimentKind.Inpaint
             && Parts[0].Picture is null)
-            throw new ArgumentException($"'{Parts[0].Text}' is not a picture: this experiment takes the path of one.");
-        if (Count is < 1 or > 1000) throw new ArgumentException($"The number of pictures is {Count}, but must be between 1 and 1000.");
+            throw new ArgumentException($"'{Parts[0].Text}' is not an image: this experiment takes the path of one.");
+        if (Count is < 1 or > 1000) throw new ArgumentException($"The number of images is {Count}, but must be between 1 and 1000.");
         if (Kind is ExperimentKind.TextDiff && (string.IsNullOrWhiteSpace(From) || string.IsNullOrWhiteSpace(To)))
-            throw new ArgumentException("A difference needs two texts: what is in the picture and what is wanted.");
+            throw new ArgumentException("A difference needs two texts: what is in the image and what is wanted.");
         if (Amount is not (> 0 and <= 1))
             throw new ArgumentException($"The amount is {Amount}; it has to lie above 0 and be at most 1 (0.25 to 0.5 in the paper).");
         foreach (var scale in Guidances) GenerationRequest.Scale(scale, "guidance");
@@ -123,11 +123,11 @@ public sealed record PictureExperiment
         if (Kind == ExperimentKind.Mix && (Parts.All(part => part.Weight == 0) || Parts.Sum(part => part.Weight) <= 0))
             throw new ArgumentException("The weights of a mixture have to sum to more than 0.");
         if (Kind == ExperimentKind.Inpaint && Mask is null)
-            throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is redrawn.");
+            throw new ArgumentException("Inpainting needs a mask: an image that is bright where the other is redrawn.");
         var rows = PriorGuidances.Count * (StepCounts is { Count: > 0 } counts ? counts.Count : 1);
         if (Kind == ExperimentKind.Sweep && Guidances.Count * rows is < 1 or > 400)
             throw new ArgumentException(
-                $"A sweep has rows and columns, 1 to 400 pictures in all, not {Guidances.Count} x {rows}.");
+                $"A sweep has rows and columns, 1 to 400 images in all, not {Guidances.Count} x {rows}.");
         foreach (var steps in StepCounts ?? []) (Request with { Steps = steps }).Check(promptNeeded: false);
         if (Components.Any(kept => kept < 0)) throw new ArgumentException("Numbers of components are 0 or more.");
     }

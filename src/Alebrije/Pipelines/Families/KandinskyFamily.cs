@@ -111,7 +111,7 @@ internal sealed class KandinskyFamily : IFamily
     {
         if (!Traits.IsInpainting) return inputs;
         if (known is null) throw new ArgumentException(
-            "This Kandinsky repaints parts of pictures: give it a picture and a mask (inpaint).");
+            "This Kandinsky repaints parts of images: give it an image and a mask (inpaint).");
         var mask = conditions.Repaint is { } repaint ? RepaintMask.AtLatents(repaint, known.shape[2], known.shape[3])
             : ones(1, 1, known.shape[2], known.shape[3]);
         var kept = 1 - mask;

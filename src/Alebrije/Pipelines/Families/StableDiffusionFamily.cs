@@ -86,7 +86,7 @@ internal sealed class StableDiffusionFamily : IFamily
     public DenoiserInputs Bind(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         if (Traits.IsInpainting && (conditions.Picture is null || conditions.Repaint is null))
-            throw new ArgumentException("This Stable Diffusion repaints parts of pictures: give it a picture and a mask (inpaint).");
+            throw new ArgumentException("This Stable Diffusion repaints parts of images: give it an image and a mask (inpaint).");
         if (Traits.Enlarges && conditions.Small is null) throw new ArgumentException("This Stable Diffusion enlarges images: give it one.");
 
         Use(Open(conditions.Adapters));

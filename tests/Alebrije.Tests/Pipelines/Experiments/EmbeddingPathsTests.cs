@@ -136,7 +136,7 @@ public sealed class EmbeddingPathsTests
         var basis = EmbeddingBasis.Fit(rows);
         Assert.Equal(2, basis.Count);
         Near(rows[..1], basis.Rebuild(rows[..1], 2), 1e-4f);
-        Assert.Contains("1 pictures have no directions", Assert.Throws<ArgumentException>(() => EmbeddingBasis.Fit(rows[..1])).Message,
+        Assert.Contains("1 images have no directions", Assert.Throws<ArgumentException>(() => EmbeddingBasis.Fit(rows[..1])).Message,
             StringComparison.Ordinal);
     }
 

@@ -239,12 +239,12 @@ public sealed class ImageExperimentsTests : IDisposable
 
     public static TheoryData<ExperimentKind, string, string> Refused => new()
     {
-        { ExperimentKind.Interpolate, "one part", "1 texts and pictures were given; this experiment takes 2." },
-        { ExperimentKind.Mix, "no part", "0 texts and pictures were given; this experiment takes 1 to 64." },
-        { ExperimentKind.Sweep, "one part", "1 texts and pictures were given; this experiment takes 0." },
-        { ExperimentKind.Vary, "a text", "'a cat' is not a picture" },
-        { ExperimentKind.TextDiff, "a text", "'a cat' is not a picture" },
-        { ExperimentKind.Vary, "count 0", "The number of pictures is 0" },
+        { ExperimentKind.Interpolate, "one part", "1 texts and images were given; this experiment takes 2." },
+        { ExperimentKind.Mix, "no part", "0 texts and images were given; this experiment takes 1 to 64." },
+        { ExperimentKind.Sweep, "one part", "1 texts and images were given; this experiment takes 0." },
+        { ExperimentKind.Vary, "a text", "'a cat' is not an image" },
+        { ExperimentKind.TextDiff, "a text", "'a cat' is not an image" },
+        { ExperimentKind.Vary, "count 0", "The number of images is 0" },
         { ExperimentKind.Vary, "count 1001", "between 1 and 1000" },
         { ExperimentKind.TextDiff, "no from", "A difference needs two texts" },
         { ExperimentKind.TextDiff, "amount 0", "The amount is 0" },

@@ -56,7 +56,7 @@ internal static class CheckpointFolder
 
     private static TensorSource OpenFile(string path)
     {
-        if (Path.GetFileName(path).Contains(".index.", StringComparison.Ordinal)) return new ShardedSource(path, OpenFile);
+        if (ShardedSource.IsIndex(path)) return new ShardedSource(path, OpenFile);
         using (var stream = RegularFile.Open(path))
         {
             Span<byte> start = stackalloc byte[PointerStart.Length];

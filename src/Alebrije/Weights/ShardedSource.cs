@@ -79,6 +79,9 @@ internal sealed class ShardedSource : TensorSource
         ? shard
         : throw new WeightsException($"{Location} lists no tensor '{name}' among its {owners.Count}.");
 
+    /// <summary>True for the name of an index of shards.</summary>
+    public static bool IsIndex(string file) => Path.GetFileName(file).Contains(".index.", StringComparison.Ordinal);
+
     private static bool IsPlain(string file) => file.Length > 0 && file is not ("." or "..") && !file.AsSpan().ContainsAny('/', '\\', ':');
 
     /// <summary>True for <c>../component/file</c> inside one pipeline folder: two roles may share the weights of one network.</summary>
@@ -102,6 +105,9 @@ internal sealed class ShardedSource : TensorSource
                 if (!IsPlain(file) && !IsSibling(file, path))
                     throw new WeightsException(
                         $"{path} names the shard '{file}', which is neither a plain file name nor a file of a sibling component.");
+                // An index that names an index could name itself.
+                if (IsIndex(file))
+                    throw new WeightsException($"{path} names the shard '{file}', which is an index: a shard is a file of weights.");
                 if (!seen.Add(item.Name)) throw new WeightsException($"{path} lists tensor '{item.Name}' twice.");
                 entries.Add((item.Name, file));
             }

@@ -144,6 +144,9 @@ public sealed class SafeTensorsTests : IDisposable
         File.WriteAllText(index, """{"weight_map":{"a":"../one.safetensors"}}""");
         Assert.Contains("neither a plain file name", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message,
             StringComparison.Ordinal);
+        File.WriteAllText(index, """{"weight_map":{"a":"model.safetensors.index.json"}}""");
+        Assert.Contains("which is an index: a shard is a file of weights",
+            Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message, StringComparison.Ordinal);
         File.WriteAllText(index, """{"weight_map":{"a":"three.safetensors"}}""");
         Assert.Throws<CheckpointNotFoundException>(() => CheckpointFolder.OpenWeights(folder));
     }

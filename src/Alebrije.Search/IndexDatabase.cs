@@ -165,7 +165,12 @@ internal sealed class IndexDatabase : IDisposable
         var version = Value<long>("PRAGMA user_version");
         if (version > Version)
             throw new InvalidDataException($"The index {folder} was made by a later version of Alebrije (format {version}); update it.");
-        if (version == Version) return;
+        if (version == Version)
+        {
+            if (!SqliteTables.AreThoseOf(connection, Schema)) throw Unsound(connection.DataSource);
+            return;
+        }
+
         if (!create)
             throw new FileNotFoundException($"There is no index in {folder}; make one with 'alebrije index add FOLDER'.");
         Run("PRAGMA journal_mode = WAL");
@@ -187,7 +192,8 @@ internal sealed class IndexDatabase : IDisposable
         _ => null,
     };
 
-    private static InvalidDataException Unsound(string path, Exception error) =>
+    /// <summary>The error of a file that is damaged, or whose tables are not those of an index.</summary>
+    public static InvalidDataException Unsound(string path, Exception? error = null) =>
         new($"{path} is damaged or not an index; move it away and build the index again.", error);
 
     /// <summary>A value that a damaged table may hold as another type or as NULL: SQLite has no types that are checked.</summary>

@@ -28,8 +28,12 @@ internal sealed class IndexSpaces(string folder, IndexDatabase database)
         """, row => new IndexedSpace(row.GetInt64(0), row.GetString(1), row.GetInt32(2), row.GetString(3),
             row.GetString(4), row.GetInt32(7))
     {
-        Preprocessing = row.IsDBNull(5) ? null : row.GetString(5), File = row.GetString(6),
+        Preprocessing = row.IsDBNull(5) ? null : row.GetString(5), File = Plain(row.GetString(6)),
     });
+
+    /// <summary>The name of a file of vectors, which lies in the folder of the index.</summary>
+    private string Plain(string file) => VectorFile.IsName(file) ? file
+        : throw IndexDatabase.Unsound(Path.Combine(folder, IndexDatabase.FileName));
 
     /// <summary>The space of a model, or null.</summary>
     public IndexedSpace? Find(ClipModel model)

@@ -119,6 +119,43 @@ public sealed class IndexUpdateTests : Folders
             StringComparison.Ordinal);
     }
 
+    /// <summary>Each query of a recursive view would run without end; a file of vectors elsewhere would be read and appended to.</summary>
+    [Theory]
+    [InlineData("DROP TABLE files; CREATE VIEW files AS WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) "
+        + "SELECT 'p' || x AS path, 1 AS bytes, 1 AS modified, 1 AS content FROM r")]
+    [InlineData("DROP TABLE labels; CREATE VIEW labels AS SELECT 1 AS content, 'a' AS label, 0.5 AS probability")]
+    [InlineData("CREATE TRIGGER t AFTER INSERT ON files BEGIN DELETE FROM contents; END")]
+    [InlineData("CREATE TABLE more(x)")]
+    [InlineData("ALTER TABLE files ADD COLUMN z GENERATED ALWAYS AS (hex(zeroblob(100000000)))")]
+    [InlineData("UPDATE spaces SET file = '../vectors-1-1.bin'")]
+    [InlineData("UPDATE spaces SET file = '/dev/zero'")]
+    [InlineData("UPDATE spaces SET file = ''")]
+    [InlineData("UPDATE spaces SET file = 'vectors-1-99999999999.bin'")]
+    public void Tables_OfAnotherMaker_AreDamaged(string statement)
+    {
+        Write(0, 2);
+        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = statement;
+            command.ExecuteNonQuery();
+        }
+
+        foreach (var use in (Action<PictureIndex>[])
+            [index => index.Search(Model, new SearchQuery("a dog")), index => index.Add([Photos], Model)])
+        {
+            var error = Assert.Throws<InvalidDataException>(() =>
+            {
+                using var damaged = PictureIndex.Open(IndexFolder);
+                use(damaged);
+            });
+            Assert.EndsWith("index.db is damaged or not an index; move it away and build the index again.", error.Message,
+                StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void MissingRoot_KeepsItsImages_AndRemoveTakesThemOut()
     {

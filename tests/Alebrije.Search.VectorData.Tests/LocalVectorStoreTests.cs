@@ -1,4 +1,5 @@
 using Alebrije.Search.Vectors;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.VectorData;
 
 namespace Alebrije.Search.VectorData.Tests;
@@ -27,6 +28,50 @@ public sealed class LocalVectorStoreTests : VectorStoreConformance
         Assert.Equal(500, found.Count);
         Assert.Equal("0", found[0].Record.File);
         Assert.All(found, result => Assert.Equal(5, result.Record.Year));
+    }
+
+    [Theory]
+    [InlineData("CREATE VIEW v AS SELECT 1", "has the view 'v', which computes its content")]
+    [InlineData("CREATE TRIGGER t AFTER INSERT ON files BEGIN DELETE FROM files; END", "has the trigger 't', which computes its content")]
+    [InlineData("CREATE VIRTUAL TABLE f USING fts5(x)", "has the table 'f', which computes its content")]
+    [InlineData("ALTER TABLE files ADD COLUMN z GENERATED ALWAYS AS (hex(zeroblob(100000000)))",
+        "has the column 'z', which computes its content")]
+    [InlineData("UPDATE files SET file = '../precious'", "names '../precious' as a file of vectors; such a file lies beside it.")]
+    [InlineData("UPDATE files SET file = ''", "names '' as a file of vectors; such a file lies beside it.")]
+    public async Task Tables_OfAnotherMaker_AreRefused_AndNoFileIsTouched(string statement, string rule)
+    {
+        using (var store = new LocalVectorStore(Root))
+        {
+            var photos = store.GetCollection<string, Photo>("photos");
+            await photos.EnsureCollectionExistsAsync();
+            await photos.UpsertAsync(new Photo { File = "a", Embedding = new float[] { 1, 2, 3 } });
+        }
+
+        var precious = Path.Combine(Root, "..", "precious");
+        File.WriteAllText(precious, "kept");
+        try
+        {
+            using (var connection = new SqliteConnection($"Data Source={Path.Combine(Root, "store.db")};Pooling=False"))
+            {
+                connection.Open();
+                using var command = connection.CreateCommand();
+                command.CommandText = statement;
+                command.ExecuteNonQuery();
+            }
+
+            var error = await Assert.ThrowsAnyAsync<Exception>(async () =>
+            {
+                using var store = new LocalVectorStore(Root);
+                await store.EnsureCollectionDeletedAsync("photos");
+            });
+            Assert.Contains(rule, error.Message, StringComparison.Ordinal);
+            Assert.Equal("kept", File.ReadAllText(precious));
+            Assert.NotEmpty(Directory.GetFiles(Root, "vectors-*.bin"));
+        }
+        finally
+        {
+            File.Delete(precious);
+        }
     }
 
     [Fact]

@@ -23,6 +23,7 @@ internal sealed class LocalVectorFolder : IDisposable
             DataSource = System.IO.Path.Combine(path, "store.db"), Mode = SqliteOpenMode.ReadWriteCreate, DefaultTimeout = 30,
         }.ConnectionString;
         using var made = Connect();
+        SqliteTables.RequirePlain(made);
         using var command = made.CreateCommand();
         command.CommandText = """
             PRAGMA journal_mode = WAL;
@@ -107,7 +108,11 @@ internal sealed class LocalVectorFolder : IDisposable
     /// <exception cref="SqliteException">There is no such collection.</exception>
     public static string FileOf(SqliteConnection connected, string name, string property) =>
         Value(connected, "SELECT file FROM files JOIN collections ON id = collection WHERE name = $0 AND property = $1", name, property)
-            as string ?? throw new SqliteException("no such table: " + name, 1);
+            is string file ? Plain(connected, file) : throw new SqliteException("no such table: " + name, 1);
+
+    /// <summary>The name of a file of vectors, which lies in the folder of the store.</summary>
+    private static string Plain(SqliteConnection connected, string file) => VectorFile.IsName(file) ? file
+        : throw new InvalidDataException($"{connected.DataSource} names '{file}' as a file of vectors; such a file lies beside it.");
 
     /// <summary>A file of vectors, for appending, within a transaction that writes.</summary>
     public VectorFile OpenForWriting(string file) => VectorFile.Open(System.IO.Path.Combine(Path, file), writable: true);
@@ -242,7 +247,7 @@ internal sealed class LocalVectorFolder : IDisposable
         command.Parameters.AddWithValue("$0", (object?)name ?? DBNull.Value);
         using var reader = command.ExecuteReader();
         var files = new List<string>();
-        while (reader.Read()) files.Add(reader.GetString(0));
+        while (reader.Read()) files.Add(Plain(connected, reader.GetString(0)));
         return files;
     }
 

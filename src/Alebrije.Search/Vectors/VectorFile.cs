@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using Alebrije.Preprocessing;
 using Microsoft.Win32.SafeHandles;
 
@@ -12,7 +13,7 @@ namespace Alebrije.Search.Vectors;
 /// <see cref="Flush"/> published: rows behind them, such as a killed writer leaves, are not seen and are overwritten. One writer at a
 /// time, with any number of readers in this and other processes; a reader sees published rows at its next call. Reading is thread-safe.
 /// </summary>
-public sealed class VectorFile : IDisposable
+public sealed partial class VectorFile : IDisposable
 {
     private readonly SafeFileHandle handle;
     private readonly VectorHeader header;
@@ -44,6 +45,14 @@ public sealed class VectorFile : IDisposable
 
     /// <summary>Bytes from one row to the next.</summary>
     internal int Stride => header.Stride;
+
+    /// <summary>
+    /// True for the name of a file of vectors in the folder of an index or a store: a table that comes from elsewhere could name any path.
+    /// </summary>
+    internal static bool IsName(string file) => Name().IsMatch(file);
+
+    [GeneratedRegex(@"\Avectors(-[0-9]{1,9}){2,3}\.bin\z", RegexOptions.CultureInvariant)]
+    private static partial Regex Name();
 
     /// <summary>Creates an empty file; an existing one is replaced.</summary>
     /// <param name="path">The file.</param>

@@ -142,10 +142,7 @@ internal static class CommandLineApp
         if (exception.GetBaseException() is OperationCanceledException) return words["usage.stopped"];
         var cause = Cause(exception);
         if (cause is UnwritableFileException refusal) return OutputFile.Sentence(refusal, words);
-        var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
-        // ArgumentException appends the parameter's name, which is of no use to users.
-        var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
-        return LibraryErrors.In(words.Language, Capitalised(parameter > 0 ? text[..parameter] : text));
+        return LibraryErrors.In(words.Language, Capitalised(cause is TorchRuntimeException ? cause.Message : ErrorSentence.Of(cause)));
     }
 
     private static Exception Cause(Exception exception) =>

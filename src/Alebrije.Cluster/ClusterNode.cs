@@ -1,6 +1,7 @@
 using Alebrije.Cluster.Jobs;
 using Alebrije.Cluster.Search;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Hosting;
@@ -80,7 +81,7 @@ public sealed class ClusterNode : IAsyncDisposable
                     catch (Exception e) when (e is not OperationCanceledException)
                     {
                         refused.Add(job.Name);
-                        report?.Invoke(new WorkReport(job, 0, e.Message.Split('\n')[0], HasEnded: true));
+                        report?.Invoke(new WorkReport(job, 0, ErrorSentence.Of(e), HasEnded: true));
                     }
                 }
 

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Cluster.Jobs;
 
 /// <summary>Works on the shards of a job until it has ended: lease, embed, write, complete; renews its lease meanwhile.</summary>
@@ -46,7 +48,7 @@ internal sealed class ShardWorker(string name, EmbeddingJob job, IShardLeases qu
         catch (Exception e) when (e is not OperationCanceledException
             && (!GrainCalls.IsPassing(e) || e is IOException or InvalidDataException))
         {
-            await queue.FailAsync(lease, e.Message.Split('\n')[0].Trim(), cancellation);
+            await queue.FailAsync(lease, ErrorSentence.Of(e), cancellation);
             return false;
         }
         finally

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing;
 using Alebrije.Search;
 using Alebrije.Server.Models;
 using Alebrije.Server.Requests;
@@ -86,11 +87,11 @@ internal sealed class SearchEndpoints(Uploads uploads) : IDisposable
         }
         catch (OtherSpaceException e)
         {
-            throw new ApiException(400, LibraryText.Of(e), "model", "other_space");
+            throw new ApiException(400, ErrorSentence.Of(e), "model", "other_space");
         }
         catch (InvalidDataException e)
         {
-            throw new ApiException(503, LibraryText.Of(e), null, "damaged_index") { RetryAfter = 60 };
+            throw new ApiException(503, ErrorSentence.Of(e), null, "damaged_index") { RetryAfter = 60 };
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alebrije.Preprocessing;
 using Alebrije.Server.Jobs;
 using Alebrije.Server.Requests;
 using Microsoft.AspNetCore.Http;
@@ -123,7 +124,7 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
         if (job.State == JobState.Completed) return;
         if (job.Failure is ApiException own) throw own;
         if (job.Failure is ArgumentException or InvalidOperationException)
-            throw new ApiException(400, LibraryText.Of(job.Failure), null, "invalid_request");
+            throw new ApiException(400, ErrorSentence.Of(job.Failure), null, "invalid_request");
         throw job.State == JobState.Canceled ? ApiException.Busy("The job was canceled; send the request again.", "canceled", 1)
             : new ApiException(500, job.Error!, null, "generation_failed");
     }

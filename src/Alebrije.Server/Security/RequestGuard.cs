@@ -1,4 +1,5 @@
 using System.Net;
+using Alebrije.Preprocessing;
 using Alebrije.Server.Studio;
 using Alebrije.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -158,10 +159,10 @@ internal sealed partial class RequestGuard(
         ApiException own => own,
         BadHttpRequestException { StatusCode: 413 } => new ApiException(413, "The body is too large.", null, "too_large"),
         BadHttpRequestException bad => new ApiException(bad.StatusCode, "The request is malformed.", null, "malformed"),
-        Preprocessing.Imaging.ImageFormatException image => new ApiException(400, LibraryText.Of(image), "image", "invalid_image"),
+        Preprocessing.Imaging.ImageFormatException image => new ApiException(400, ErrorSentence.Of(image), "image", "invalid_image"),
         ArgumentException or InvalidOperationException when IsFromLibrary(error) =>
-            new ApiException(400, LibraryText.Of(error), null, "invalid_request"),
-        Weights.WeightsException weights => new ApiException(422, LibraryText.Of(weights), "model", "damaged_model"),
+            new ApiException(400, ErrorSentence.Of(error), null, "invalid_request"),
+        Weights.WeightsException weights => new ApiException(422, ErrorSentence.Of(weights), "model", "damaged_model"),
         OperationCanceledException => ApiException.Busy("The request was canceled.", "canceled", 1),
         _ => new ApiException(500, "The service failed; its log has the reason.", null, "internal_error") { RetryAfter = 1 },
     };

@@ -1,6 +1,7 @@
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing;
 using Alebrije.Server.Jobs;
 using Alebrije.Server.Models;
 using Alebrije.Server.OpenAi;
@@ -45,7 +46,7 @@ internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, ModelPool pool)
         }
 
         if (job.State == JobState.Failed)
-            throw new ApiException(500, LibraryText.Of(job.Failure ?? new InvalidOperationException(job.Error)));
+            throw new ApiException(500, ErrorSentence.Of(job.Failure ?? new InvalidOperationException(job.Error)));
     }
 
     private Task<Job> AddAsync(Func<Job> create) => Task.Run(() =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Reports;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
@@ -33,7 +34,7 @@ internal sealed class StudioWords(NavigationManager navigation)
     public string this[string key, params object?[] values] => string.Format(CultureInfo.InvariantCulture, this[key], values);
 
     /// <summary>Message of an error, in Spanish where it has a translation.</summary>
-    public string Sentence(Exception error) => LibraryErrors.In(Language, LibraryText.Of(error));
+    public string Sentence(Exception error) => LibraryErrors.In(Language, ErrorSentence.Of(error));
 
     /// <summary>True for errors whose message is for the reader of a page; all others end the page.</summary>
     public static bool IsForUser(Exception error) => error is ApiException or InvalidOperationException or ArgumentException

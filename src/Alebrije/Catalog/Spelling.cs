@@ -3,11 +3,17 @@ namespace Alebrije.Catalog;
 /// <summary>Distance between names and mistyped ones.</summary>
 public static class Spelling
 {
-    /// <summary>Letters to change, insert or delete to turn one text into the other, ignoring case (Levenshtein, 1966).</summary>
+    private const int LongestName = 200;
+
+    /// <summary>
+    /// Letters to change, insert or delete to turn one text into the other, ignoring case (Levenshtein, 1966). A text of more than 200
+    /// letters is no mistyped name: its distance is the length of the longer one.
+    /// </summary>
     public static int Distance(string a, string b)
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
+        if (Math.Max(a.Length, b.Length) is > LongestName and var length) return length;
         var row = Enumerable.Range(0, b.Length + 1).ToArray();
         for (var i = 1; i <= a.Length; i++)
         {

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
@@ -116,7 +117,7 @@ public static partial class Verifier
 
     /// <summary>A case ended by an exception; native messages have a stack trace below their first line.</summary>
     internal static VerificationCase Failure(string id, Exception e) =>
-        new() { Id = id, Ok = false, Error = e.Message.Split('\n')[0].Trim() };
+        new() { Id = id, Ok = false, Error = ErrorSentence.Of(e) };
 
     /// <summary>Names of inputs and outputs of a component's n-th call: optional, since they depend on the batching.</summary>
     [GeneratedRegex(@"_(\d+|encode|decode)_(in|out)(_|$)", RegexOptions.CultureInvariant)]

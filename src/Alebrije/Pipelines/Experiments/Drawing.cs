@@ -1,6 +1,7 @@
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines.Denoising;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using static TorchSharp.torch;
 
@@ -76,7 +77,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                var (reason, start) = (e.Message.Split('\n')[0].Trim(), file + " is ");
+                var (reason, start) = (ErrorSentence.Of(e), file + " is ");
                 Tell(new SkippedPictureNote(file, reason.StartsWith(start, StringComparison.Ordinal) ? reason[start.Length..] : reason));
             }
         }

@@ -32,8 +32,8 @@ internal static class CommonOptions
         Language.AcceptOnlyFromAmong("en", "es");
         Threads.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() is < 1 or > 1024)
-                result.AddError(Words.Of(result)["usage.whole-number-between", "--threads", 1, 1024]);
+            if (result.GetValueOrDefault<int?>() is < 1 or > TorchRuntime.MostThreads)
+                result.AddError(Words.Of(result)["usage.whole-number-between", "--threads", 1, TorchRuntime.MostThreads]);
         });
         Device.Validators.Add(result =>
         {

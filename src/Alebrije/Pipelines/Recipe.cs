@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
 
 namespace Alebrije.Pipelines;
 
@@ -58,6 +59,9 @@ public static class Recipe
         try
         {
             var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, JsonForms.Line);
+            if (recipe is { Threads: < 1 or > TorchRuntime.MostThreads })
+                throw new InvalidDataException(
+                    $"{path} holds a recipe of {recipe.Threads} threads; from 1 to {TorchRuntime.MostThreads} are possible.");
             if (recipe is { Model.Length: > 0 } && (recipe.Request is not null || recipe.Experiment is not null)) return recipe;
         }
         catch (JsonException e)

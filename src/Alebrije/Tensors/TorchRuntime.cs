@@ -26,6 +26,9 @@ public sealed class TorchRuntimeException : Exception
 /// </summary>
 public static class TorchRuntime
 {
+    /// <summary>Most threads of tensor operations.</summary>
+    public const int MostThreads = 1024;
+
     private static readonly Lock Gate = new();
     private static bool started;
 
@@ -56,10 +59,18 @@ public static class TorchRuntime
     internal static double StartSeconds { get; private set; }
 
     /// <summary>Loads libtorch once; later calls return immediately. Thread-safe.</summary>
-    /// <param name="threads">Threads for tensor operations; null: libtorch's default.</param>
+    /// <param name="threads">Threads for tensor operations, 1 to 1024; null: libtorch's default.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is out of its range.</exception>
     /// <exception cref="TorchRuntimeException">The library is missing or incompatible with this system.</exception>
     public static void Initialize(int? threads = null)
     {
+        // libtorch aborts the process on both.
+        if (threads is < 1 or > MostThreads)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(threads), $"The number of threads is {threads}, but must be between 1 and {MostThreads}.");
+        }
+
         lock (Gate)
         {
             if (!started)

@@ -16,6 +16,21 @@ public sealed class ReplayVerbTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("0")]
+    [InlineData("1000000000")]
+    public async Task Threads_ThatNoMachineHas_AreRefused(string threads)
+    {
+        var picture = At("cat.png");
+        new RgbImage(8, 8).SavePng(picture, new Dictionary<string, string>
+        {
+            [Recipe.JsonKeyword] = $$"""{"model":"mini","request":{"prompt":"a cat"},"threads":{{threads}} }""",
+        });
+        Assert.EndsWith($"cat.png holds a recipe of {threads} threads; from 1 to 1024 are possible.",
+            (await CommandLine.Run("replay", picture)).Error.Trim(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Imagined_IsTheSameToTheByte_AndAnotherWhereItWasChanged()
     {

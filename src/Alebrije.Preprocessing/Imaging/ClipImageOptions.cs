@@ -83,6 +83,9 @@ public sealed record ClipImageOptions
             if (size is < 1 or > 16384)
                 throw new ArgumentException($"The image size is {size}, but must be between 1 and 16384 pixels.");
         }
+
+        ImageLimits.RequireSize(ResizeWidth, ResizeHeight);
+        ImageLimits.RequireSize(CropWidth, CropHeight);
         if (Mean.Count != 3 || Deviation.Count != 3)
             throw new ArgumentException(
                 $"Mean and standard deviation need three numbers each (red, green, blue), not {Mean.Count} and {Deviation.Count}.");

@@ -67,6 +67,21 @@ internal sealed record GenerationDefaults
         var file = Path.Combine(folder, FileName);
         if (!File.Exists(file)) return otherwise ?? new GenerationDefaults();
         var read = ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false);
+        try
+        {
+            new GenerationRequest
+            {
+                Prompt = "", Steps = read.Steps, Guidance = read.Guidance, PriorSteps = read.PriorSteps, PriorGuidance = read.PriorGuidance,
+                UpsamplerSteps = read.UpsamplerSteps, NoiseLevel = read.NoiseLevel,
+            }.Check(promptNeeded: false);
+        }
+        catch (ArgumentException e)
+        {
+            throw new WeightsException($"{file} has a value out of its range: {e.Message}", e);
+        }
+
+        if (!(read.UpsamplerFidelity is >= 0 and <= 1)) throw new WeightsException(string.Create(CultureInfo.InvariantCulture,
+            $"{file} has upsampler_fidelity {read.UpsamplerFidelity}, but it is a share: from 0 to 1."));
         foreach (var (name, share) in new[] { ("strength", read.Strength), ("guess_strength", read.GuessStrength) })
             if (share is not (> 0 and <= 1)) throw new WeightsException(string.Create(
                 CultureInfo.InvariantCulture, $"{file} has {name} {share}, but it is a share of the steps: above 0, at most 1."));

@@ -55,8 +55,14 @@ internal class PipelineFolder
         var folder = new PipelineFolder(path, ConfigFile.ClassName(file)
             ?? throw new WeightsException($"{file} does not name its pipeline: the key _class_name is missing."));
         foreach (var (name, value) in index)
-            if (value is JsonArray { Count: 2 } pair && pair[1] is JsonValue type && type.TryGetValue<string>(out var text))
-                folder.classes[name] = text;
+        {
+            if (value is not JsonArray { Count: 2 } pair || pair[1] is not JsonValue type || !type.TryGetValue<string>(out var text))
+                continue;
+            if (name is "" or "." or ".." || name.AsSpan().ContainsAny('/', '\\', ':'))
+                throw new WeightsException($"{file} names the component '{name}'; a component is a folder in {path}, without a path.");
+            folder.classes[name] = text;
+        }
+
         folder.flags.UnionWith(index.Where(entry => entry.Value is JsonValue flag && flag.TryGetValue<bool>(out var set) && set)
             .Select(entry => entry.Key));
         return folder;

@@ -59,7 +59,7 @@ internal static class ComponentCatalog
     /// <summary>Names and shapes that a network has for a config, without allocating its weights.</summary>
     /// <exception cref="WeightsException">The class is not built in, or the config is not one of it.</exception>
     public static SortedDictionary<string, long[]> Names(string className, string configPath) =>
-        Names(() => Configured(Find(className).Build, configPath));
+        Names(() => Configured(configPath, () => Find(className).Build(configPath)));
 
     /// <summary>Names and shapes of a network, none of its weights allocated.</summary>
     public static SortedDictionary<string, long[]> Names(Func<nn.Module> build)
@@ -89,7 +89,7 @@ internal static class ComponentCatalog
         var (build, options) = Find(className);
         using var weights = CheckpointFolder.OpenWeights(folder);
         using var skip = WeightInit.Skip(type, LimitOf(weights, folder));
-        var built = Configured(build, folder);
+        var built = Configured(folder, () => build(folder));
         if (built is not T network)
         {
             built.Dispose();
@@ -147,16 +147,20 @@ internal static class ComponentCatalog
         StateDict.Check(network, weights, options);
     }
 
-    /// <summary>Builds a network from a component's config.</summary>
-    private static nn.Module Configured(Func<string, nn.Module> build, string folder)
+    /// <summary>Builds something from a component's config, whose sizes may contradict each other, be 0 or exceed every network.</summary>
+    /// <param name="folder">The component's folder, for the error.</param>
+    /// <param name="build">Constructor of the network, or what is computed from it.</param>
+    /// <exception cref="WeightsException">The config describes no network.</exception>
+    public static T Configured<T>(string folder, Func<T> build)
     {
         try
         {
-            return build(folder);
+            return build();
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or ArithmeticException || e.GetType() == typeof(InvalidDataException))
         {
-            throw new WeightsException($"{folder} has an invalid configuration: {e.Message}", e);
+            throw new WeightsException($"{folder} has an invalid configuration: "
+                + (e is ArithmeticException ? "a size is 0 or too large." : e.Message), e);
         }
     }
 

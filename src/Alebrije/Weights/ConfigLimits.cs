@@ -21,6 +21,7 @@ internal static class ConfigLimits
     private static readonly Dictionary<string, int> Most = new(StringComparer.Ordinal)
     {
         ["num_layers"] = Layers, ["num_hidden_layers"] = Layers, ["layers_per_block"] = Layers, ["layers"] = Layers,
+        ["reader_layers"] = Layers, ["resampler_layers"] = Layers,
         ["transformer_layers_per_block"] = Layers, ["reverse_transformer_layers_per_block"] = Layers, ["num_decoder_layers"] = Layers,
         ["num_train_timesteps"] = Timesteps, ["original_inference_steps"] = Timesteps, ["solver_order"] = Timesteps,
         ["sample_size"] = Side, ["image_size"] = Side, ["crop_size"] = Side,

@@ -48,6 +48,20 @@ public sealed class PipelineFolderTests : IDisposable
     }
 
     [Theory]
+    [InlineData("../secret")]
+    [InlineData("unet/../../secret")]
+    [InlineData("..")]
+    [InlineData("")]
+    [InlineData("\\\\host\\share")]
+    public void Component_OutsideOfTheFolder_IsRefused(string name)
+    {
+        Directory.CreateDirectory(Path.Combine(tiny.Folder, "..", "secret"));
+        tiny.Edit("model_index.json", json => json[name] = new JsonArray("diffusers", "UNet2DConditionModel"));
+        Assert.Contains($"names the component '{name}'; a component is a folder in ", Refusal<WeightsException>(),
+            StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("vae")]
     [InlineData("unet")]
     [InlineData("prior")]
@@ -125,6 +139,39 @@ public sealed class PipelineFolderTests : IDisposable
         var message = Refusal<WeightsException>();
         Assert.Contains($"generation_config.json has {name} ", message, StringComparison.Ordinal);
         Assert.Contains("above 0, at most 1", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("steps", 2_000_000_000, "The number of steps is 2000000000; it has to lie between 1 and 1000.")]
+    [InlineData("prior_steps", -1, "The number of prior steps is -1; it has to lie between 2 and 1000.")]
+    [InlineData("upsampler_steps", 1_000_000, "The number of upsampler steps is 1000000; it has to lie between 2 and 1000.")]
+    [InlineData("guidance", 1e300, "The scale of guidance is 1E+300; it has to lie between 0 and 100, and 1 means none.")]
+    [InlineData("prior_guidance", -2, "The scale of prior guidance is -2; it has to lie between 0 and 100, and 1 means none.")]
+    [InlineData("noise_level", 1000, "The noise level is 1000; it has to lie between 0 and 999.")]
+    public void Defaults_ThatNoRequestMayHave_AreRefused(string name, double value, string rule)
+    {
+        new GenerationDefaults().Save(tiny.Folder);
+        tiny.Edit("generation_config.json", json => json[name] = value % 1 == 0 && Math.Abs(value) < 1e10 ? (long)value : value);
+        var message = Refusal<WeightsException>();
+        Assert.EndsWith($"generation_config.json has a value out of its range: {rule}", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Defaults_OfFidelity_AreAShare()
+    {
+        new GenerationDefaults { UpsamplerFidelity = 1.5 }.Save(tiny.Folder);
+        Assert.EndsWith("has upsampler_fidelity 1.5, but it is a share: from 0 to 1.", Refusal<WeightsException>(),
+            StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("unet", "norm_num_groups", 0)]
+    [InlineData("unet", "layers_per_block", 1999)]
+    public void Configuration_ThatNoNetworkHas_IsRefusedWithItsFolder_BeforeAnythingRuns(string component, string key, int value)
+    {
+        tiny.Edit($"{component}/config.json", json => json[key] = value);
+        Assert.StartsWith($"{Path.Combine(tiny.Folder, component)} has an invalid configuration: ", Refusal<WeightsException>(),
+            StringComparison.Ordinal);
     }
 
     private string Refusal<T>(string? folder = null) where T : Exception =>

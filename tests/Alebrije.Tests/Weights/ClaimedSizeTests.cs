@@ -58,7 +58,9 @@ public sealed class ClaimedSizeTests : IDisposable
     {
         Change("t5-v11-encoder-sharded/model", "d_model", 2_000_000_000);
         Change("t5-v11-encoder-sharded/model", "d_ff", 2_000_000_000, keep: true);
-        Assert.Throws<InvalidDataException>(() => ComponentCatalog.Names("T5EncoderModel", folder));
+        var error = Assert.Throws<WeightsException>(() => ComponentCatalog.Names("T5EncoderModel", folder));
+        Assert.Equal($"{folder} has an invalid configuration: The configuration describes a network larger than any that was ever trained; "
+            + "it is damaged.", error.Message);
     }
 
     [Theory]
@@ -76,6 +78,49 @@ public sealed class ClaimedSizeTests : IDisposable
             Assert.StartsWith($"{folder} has an invalid configuration: ", error.Message, StringComparison.Ordinal);
             Assert.Contains(rule, error.Message, StringComparison.Ordinal);
         }
+    }
+
+    /// <summary>
+    /// Each number of a configuration is set to values that divisions, roots and shapes cannot take: the network is built, or the file is
+    /// refused in one sentence.
+    /// </summary>
+    [Theory]
+    [InlineData("T5EncoderModel", "t5-v11-encoder-sharded/model")]
+    [InlineData("CLIPTextModelWithProjection", "clip-hf-text-projection/model")]
+    [InlineData("UNet2DConditionModel", "sd1-unet/model")]
+    [InlineData("AutoencoderKL", "sd-vae/model")]
+    [InlineData("PriorTransformer", "prior-eclipse/model")]
+    [InlineData("FirstGuessModel", "mini/first_guess")]
+    [InlineData("UNet2DConditionModel", "mini/unet")]
+    [InlineData("UNet2DModel", "mini/super_res_first")]
+    [InlineData("CLIPVisionModelWithProjection", "mini/image_encoder")]
+    [InlineData("StableUnCLIPImageNormalizer", "mini/image_normalizer")]
+    [InlineData("LinearPriorMap", "mini/prior_linear")]
+    public void AnyNumber_OfAConfiguration_IsTakenOrRefused(string className, string fixture)
+    {
+        var source = fixture.StartsWith("mini/", StringComparison.Ordinal) ? Path.Combine(Repository.Root, "models", fixture)
+            : Path.Combine(AppContext.BaseDirectory, "Fixtures", fixture);
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "config.json")))!.AsObject();
+        var refused = 0;
+        foreach (var (key, number) in config.Where(entry => entry.Value is JsonValue value && value.TryGetValue<int>(out _)).ToArray())
+            foreach (var value in (int[])[0, -1, 1, int.MaxValue])
+            {
+                config[key] = value;
+                File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());
+                try
+                {
+                    ComponentCatalog.Names(className, folder);
+                }
+                catch (WeightsException error)
+                {
+                    Assert.StartsWith(folder, error.Message, StringComparison.Ordinal);
+                    refused++;
+                }
+
+                config[key] = number!.DeepClone();
+            }
+
+        Assert.InRange(refused, 1, 200);
     }
 
     [Theory]

@@ -66,7 +66,7 @@ internal sealed record FirstGuessConfig
     /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
     internal void Check()
     {
-        if (CrossAttentionDim % AttentionHeadDim != 0)
+        if (AttentionHeadDim < 1 || CrossAttentionDim % AttentionHeadDim != 0)
             throw new ArgumentException($"attention_head_dim {AttentionHeadDim} must divide cross_attention_dim {CrossAttentionDim}.");
         int[] sizes = [Slots, SlotWidth, SlotSide, SlotChannels, SlotLayouts, FinishChannels, LayersPerBlock, ReaderLayers];
         if (sizes.Min() < 1 || Slots > MostSlots)

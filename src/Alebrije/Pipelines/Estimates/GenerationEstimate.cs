@@ -8,6 +8,7 @@ using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
 using Alebrije.Pipelines.Imagen;
 using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -80,7 +81,14 @@ internal sealed class GenerationEstimator
         foreach (var (folder, request) in folders)
         {
             estimator.request = request;
-            foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
+            foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal))
+            {
+                ComponentCatalog.Configured(Path.Combine(folder.Path, component), () =>
+                {
+                    estimator.Add(folder, component);
+                    return component;
+                });
+            }
         }
 
         return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds),

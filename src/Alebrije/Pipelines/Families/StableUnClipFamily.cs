@@ -31,7 +31,8 @@ internal sealed class StableUnClipFamily : IFamily
         texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
         var embedding = ConfigFile.Read<StableUnClipImageNormalizerConfig>(folder.Of("image_normalizer"));
-        Type = Processor.ScalarType(precision, Parameters(config));
+        Type = Processor.ScalarType(precision,
+            folder.Names("unet").Values.Sum(shape => shape.Aggregate(1L, (count, size) => count * size)));
         normalizer = new(() => folder.Load<StableUnClipImageNormalizer>("image_normalizer"), keep);
         noisingSchedule = NoiseSchedule.From(SchedulerConfig.Load(folder.Of("image_noising_scheduler")));
         Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", Type), keep);
@@ -146,12 +147,5 @@ internal sealed class StableUnClipFamily : IFamily
         options.Trace?.Add("first guess latents", latents);
         options.Trace?.Add("first guess", ImageTensors.ToImages(Vae.Pixels(latents))[0]);
         return latents;
-    }
-
-    private static long Parameters(UNet2DConditionConfig config)
-    {
-        using var meta = WeightInit.OnMeta();
-        using var network = new UNet2DConditionModel(config);
-        return network.parameters().Sum(parameter => parameter.numel());
     }
 }

@@ -16,7 +16,7 @@ internal static class ClipRuns
     public static ClipTrainingConfig Read(string file, TrainingOptions options)
     {
         var keys = ConfigFile.ReadObject(file);
-        var config = ConfigFile.Read<ClipTrainingConfig>(file, unknownKeysAllowed: false);
+        var config = TrainingPlan.Read<ClipTrainingConfig>(file);
         if (config.Data is not null && keys.ContainsKey("world"))
             throw new InvalidDataException(
                 $"{file} has both \"world\" and \"data\"; a run trains on the world of emoji or on own images, so leave one out.");

@@ -25,15 +25,15 @@ public static class Trainers
         return name switch
         {
             "clip" => ClipRuns.Train(ClipRuns.Read(configFile, options), options, cancellation),
-            "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open())
+            "autoencoder" => new AutoencoderTrainer(TrainingPlan.Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open())
             .Run(options, cancellation),
-            "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open())
+            "upsampler" => new UpsamplerTrainer(TrainingPlan.Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open())
             .Run(options, cancellation),
             "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
-            "guess" => TrainGuess(Read<GuessTrainingConfig>(configFile), options, cancellation),
+            "guess" => TrainGuess(TrainingPlan.Read<GuessTrainingConfig>(configFile), options, cancellation),
             "cascade" => RunCascade(configFile, stage: null, options, cancellation),
             "flamingo" => RunFlamingo(configFile, stage: null, options, cancellation),
-            "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
+            "decoder" => TrainDecoder(TrainingPlan.Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
     }
@@ -105,7 +105,7 @@ public static class Trainers
 
         TrainingResult Train<T>(Func<T, TrainedClip, TrainingResult> train) where T : PriorPlan
         {
-            var config = Read<T>(configFile);
+            var config = TrainingPlan.Read<T>(configFile);
             using var clip = TrainedClip.Open(Find(options, config.Clip));
             return train(config, clip);
         }
@@ -129,7 +129,8 @@ public static class Trainers
     {
         ArgumentNullException.ThrowIfNull(options);
         if (stage is not (null or 1 or 2)) throw new ArgumentOutOfRangeException(nameof(stage), stage, "A cascade has the stages 1 and 2.");
-        return CascadeRuns.Train(Read<CascadeTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
+        var config = TrainingPlan.Read<CascadeTrainingConfig>(configFile, read => [read.Stage1, read.Stage2]);
+        return CascadeRuns.Train(config, CaptionedScenes.Open(), stage, options, cancellation);
     }
 
     /// <summary>
@@ -151,7 +152,8 @@ public static class Trainers
         ArgumentNullException.ThrowIfNull(options);
         if (stage is not (null or 1 or 2))
             throw new ArgumentOutOfRangeException(nameof(stage), stage, "A Flamingo has the stages 1 and 2.");
-        return FlamingoRuns.Train(Read<FlamingoTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
+        var config = TrainingPlan.Read<FlamingoTrainingConfig>(configFile, read => [read.Stage1, read.Stage2]);
+        return FlamingoRuns.Train(config, CaptionedScenes.Open(), stage, options, cancellation);
     }
 
     private static TrainingResult TrainGuess(GuessTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
@@ -171,6 +173,4 @@ public static class Trainers
     private static string Find(TrainingOptions options, string model) => options.FindModel?.Invoke(model) ?? model;
 
     private static string? FindOrNull(TrainingOptions options, string? model) => model is null ? null : Find(options, model);
-
-    private static T Read<T>(string file) => ConfigFile.Read<T>(file, unknownKeysAllowed: false);
 }

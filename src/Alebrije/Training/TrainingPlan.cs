@@ -1,11 +1,18 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using Alebrije.Tensors;
+using Alebrije.Weights;
 
 namespace Alebrije.Training;
 
 /// <summary>Settings common to the JSON files of all training runs; an unknown key is an error.</summary>
 internal abstract record TrainingPlan
 {
+    /// <summary>Twice the batches that CLIP was trained with (Radford et al., 2021, section 2.5).</summary>
+    private const int MostBatch = 65_536;
+
+    private const long MostSamples = 1_000_000_000_000;
+
     /// <summary>Seed of initial weights, scenes and noise.</summary>
     public ulong Seed { get; init; } = 1;
 
@@ -52,6 +59,35 @@ internal abstract record TrainingPlan
 
     /// <summary>Minutes between two evaluations, each with an export of the averaged weights.</summary>
     public double EvaluateMinutes { get; init; } = 10;
+
+    /// <summary>Reads the JSON file of a run.</summary>
+    /// <param name="file">The file; an unknown key is an error.</param>
+    /// <param name="plans">Plans in what was read; null: it is one itself.</param>
+    /// <exception cref="WeightsException">A value is out of its range.</exception>
+    public static T Read<T>(string file, Func<T, TrainingPlan[]>? plans = null) where T : class
+    {
+        var read = ConfigFile.Read<T>(file, unknownKeysAllowed: false);
+        foreach (var plan in plans?.Invoke(read) ?? [(TrainingPlan)(object)read]) plan.CheckRanges(file);
+        return read;
+    }
+
+    private void CheckRanges(string file)
+    {
+        Require(Batch is >= 1 and <= MostBatch, "batch", Batch, $"between 1 and {MostBatch}");
+        Require(Samples is >= 1 and <= MostSamples, "samples", Samples, $"between 1 and {MostSamples}");
+        Require(LearningRate is >= 0 and <= 10, "learning_rate", LearningRate, "between 0 and 10");
+        Require(WarmUp is >= 0 and <= MostSamples, "warm_up", WarmUp, $"between 0 and {MostSamples}");
+        Require(EmaDecay is >= 0 and < 1, "ema_decay", EmaDecay, "at least 0 and below 1");
+        Require(SaveMinutes >= 0, "save_minutes", SaveMinutes, "at least 0");
+        Require(EvaluateMinutes >= 0, "evaluate_minutes", EvaluateMinutes, "at least 0");
+        Require(MeasuredScenes is null or >= 1, "measured_scenes", MeasuredScenes ?? 0, "at least 1");
+
+        void Require(bool isRight, string key, double value, string rule)
+        {
+            if (!isRight) throw new WeightsException(
+                string.Create(CultureInfo.InvariantCulture, $"{file}: {key} is {value}, but must be {rule}."));
+        }
+    }
 
     /// <summary>Scenes of a figure.</summary>
     /// <param name="most">The trainer's own number.</param>

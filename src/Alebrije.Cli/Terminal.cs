@@ -155,7 +155,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     public void Fail(string line)
     {
         CloseLine();
-        error.WriteLine(PrintableText.Of(line, keepLines: true));
+        error.WriteLine(PrintableText.Of(ErrorSentence.Cut(line), keepLines: true));
     }
 
     /// <summary>Redraws one line of progress; silent if standard error is not a terminal.</summary>

@@ -6,6 +6,9 @@ namespace Alebrije.Cli;
 internal static class TextLines
 {
     private const char ByteOrderMark = '\uFEFF';
+    /// <summary>Most lines of a file or of standard input: the texts of a run are in memory at once.</summary>
+    private const int Most = 1_000_000;
+
     private static readonly string[] Ends = ["\r\n", "\n", "\r"];
 
     /// <summary>The lines, trimmed; empty ones are left out.</summary>
@@ -14,11 +17,13 @@ internal static class TextLines
     /// <param name="words">Language.</param>
     /// <param name="option">Option that named the file, for the error.</param>
     /// <exception cref="FileNotFoundException">There is no such file; one sentence.</exception>
+    /// <exception cref="UsageException">There are more than a million lines.</exception>
     public static IReadOnlyList<string> Read(string pathOrDash, Terminal terminal, Words words, string option)
     {
         if (pathOrDash != "-" && !File.Exists(pathOrDash))
             throw new FileNotFoundException(words["texts.no-file", pathOrDash, option]);
-        return Of(pathOrDash == "-" ? All(terminal) : File.ReadAllText(pathOrDash));
+        var lines = Of(pathOrDash == "-" ? All(terminal) : File.ReadAllText(pathOrDash));
+        return lines.Count <= Most ? lines : throw new UsageException(words["texts.too-many", pathOrDash, lines.Count, Most]);
     }
 
     /// <summary>The lines of a text, trimmed; empty ones are left out.</summary>

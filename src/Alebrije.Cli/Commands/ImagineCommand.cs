@@ -11,6 +11,9 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije imagine PROMPT...</c>: text to image with the whole pipeline.</summary>
 internal static class ImagineCommand
 {
+    /// <summary>Most images of a run.</summary>
+    private const int MostImages = 100_000;
+
     private static readonly Argument<string[]> Prompts = new("prompt") { Arity = ArgumentArity.ZeroOrMore };
     private static readonly Option<string?> PromptsFile = new("--prompts-file");
     private static readonly Option<int> Count = new("--count") { DefaultValueFactory = _ => 1 };
@@ -187,6 +190,8 @@ internal static class ImagineCommand
             throw new UsageException(words["imagine.no-prompt"]);
         var count = parsed.GetValue(Count);
         if (count is < 1 or > 10_000) throw new UsageException(words["imagine.count-range", count]);
+        if ((long)prompts.Length * count > MostImages)
+            throw new UsageException(words["imagine.too-many", prompts.Length, count, MostImages]);
         var best = parsed.GetValue(BestOf);
         if (best is < 1 or > 1000) throw new UsageException(words["imagine.best-of-range", best]);
         var (size, height, width) = ImageSize.Parse(parsed.GetValue(Size), words);

@@ -156,6 +156,20 @@ public sealed class ImagineVerbTests : IDisposable
         Assert.Equal(["a lion", "a cat"], json.GetProperty("images").EnumerateArray().Select(i => i.GetProperty("prompt").GetString()));
     }
 
+    [Fact]
+    public async Task MoreImagesThanARunHas_AreRefused()
+    {
+        var file = At("many.txt");
+        await File.WriteAllTextAsync(file, string.Concat(Enumerable.Repeat("a\n", 1_000_001)), TestContext.Current.CancellationToken);
+        var outcome = await CommandLine.Run("imagine", "--prompts-file", file);
+        Assert.Equal((2, $"{file} has 1000001 lines, and at most 1000000 are read; split it into several files."),
+            (outcome.Status, outcome.Refusal));
+        await File.WriteAllTextAsync(file, string.Concat(Enumerable.Repeat("a\n", 1001)), TestContext.Current.CancellationToken);
+        outcome = await CommandLine.Run("imagine", "--prompts-file", file, "--count", "100");
+        Assert.Equal("1001 prompts with --count 100 are more than the 100000 images of one run; split the prompts into several files.",
+            outcome.Refusal);
+    }
+
     [Theory]
     [InlineData("{\"prompt\": \"a dog\", \"sead\": 3}")]
     [InlineData("{\"seed\": 3}")]

@@ -52,7 +52,11 @@ internal static class SqliteTables
         command.CommandText = query;
         using var reader = command.ExecuteReader();
         var found = new List<(string, string, string)>();
-        while (reader.Read()) found.Add((reader.GetString(0), reader.GetString(1), reader.GetString(2)));
+        while (reader.Read()) found.Add((reader.GetString(0), reader.GetString(1), OneLine(reader.GetString(2))));
         return found;
     }
+
+    /// <summary>A statement with single spaces: the line ends of a schema are those of the sources that it was compiled from.</summary>
+    private static string OneLine(string sql) =>
+        string.Join(' ', sql.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

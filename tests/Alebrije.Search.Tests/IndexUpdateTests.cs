@@ -119,6 +119,25 @@ public sealed class IndexUpdateTests : Folders
             StringComparison.Ordinal);
     }
 
+    /// <summary>The lines of the tables' statements end as those of the sources from which the index was made.</summary>
+    [Fact]
+    public void Tables_OfAnotherPlatform_AreRead()
+    {
+        Write(0, 2);
+        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "PRAGMA writable_schema = ON; "
+                + "UPDATE sqlite_master SET sql = replace(sql, char(10), char(13) || char(10)) WHERE sql LIKE '%' || char(10) || '%'";
+            Assert.InRange(command.ExecuteNonQuery(), 1, 10);
+        }
+
+        using var again = PictureIndex.Open(IndexFolder);
+        Assert.Equal(2, again.Status().Contents);
+    }
+
     /// <summary>Each query of a recursive view would run without end; a file of vectors elsewhere would be read and appended to.</summary>
     [Theory]
     [InlineData("DROP TABLE files; CREATE VIEW files AS WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) "

@@ -98,8 +98,7 @@ public sealed class ImagePipelineTests : IDisposable
         Assert.Equal([8, 9, 10], Missing([8, 9, 10], 3 + 2));
         Assert.Equal([], Missing([], 0));
         Assert.All<int[]>([[-1], [3, 11]], wrong => Assert.Contains("of 11 requests; positions start at 0",
-            Assert.Throws<ArgumentOutOfRangeException>(() => pipeline.GenerateMany(requests, missing: wrong)).Message,
-            StringComparison.Ordinal));
+            Assert.Throws<ArgumentOutOfRangeException>(() => Draw(wrong)).Message, StringComparison.Ordinal));
 
         int[] Missing(int[] missing, int expectedSteps)
         {

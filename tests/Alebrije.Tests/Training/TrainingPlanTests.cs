@@ -35,7 +35,7 @@ public sealed class TrainingPlanTests : IDisposable
         Assert.Equal($"{file}: {rule}", Refusal(() => Trainers.RunCascade(file, 1, Options)));
     }
 
-    private TrainingOptions Options => new(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()));
+    private static TrainingOptions Options => new(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()));
 
     private static string Refusal(Action run) => Assert.Throws<WeightsException>(run).Message;
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Alebrije.Diffusion;
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.UNets;
@@ -124,6 +125,51 @@ public sealed class SingleFileTests : IDisposable
         var file = writer.Save(At("sd2.safetensors"));
         if (yaml is not null) File.WriteAllText(At("sd2.yaml"), yaml);
         Assert.Equal(Enum.Parse<PredictionType>(prediction), PipelineFolder.Open(file).Scheduler("scheduler").PredictionType);
+    }
+
+    /// <summary>
+    /// Configurations follow from shapes, and a tensor with a size of 0 has no bytes, so that a small file can claim any other size: the
+    /// file is opened, or refused in one sentence.
+    /// </summary>
+    [Theory]
+    [InlineData(nameof(SingleFileKind.One))]
+    [InlineData(nameof(SingleFileKind.Xl))]
+    public void Shapes_WithoutElements_AreTakenOrRefused(string kindName)
+    {
+        var (_, file) = Write(Enum.Parse<SingleFileKind>(kindName), 4, false, "a.safetensors");
+        var shapes = new Dictionary<string, long[]>();
+        using (var source = new SafeTensorsFile(file))
+            foreach (var name in source.Names) shapes[name] = [.. source.Describe(name).Shape];
+        var (refused, empty) = (0, At("empty.safetensors"));
+        for (var seed = 0; seed < 40; seed++)
+        {
+            var random = new Random(seed);
+            long[] sizes = [0, 1, 7, 1L << 31, 1L << 40];
+            var header = shapes.ToDictionary(pair => pair.Key, pair =>
+            {
+                long[] shape = pair.Value.Length == 0 ? [1] : [.. pair.Value];
+                if (random.Next(8) == 0)
+                    for (var i = 0; i < shape.Length; i++) shape[i] = sizes[random.Next(sizes.Length)];
+                shape[random.Next(shape.Length)] = 0;
+                return new { dtype = "F32", shape, data_offsets = new[] { 0, 0 } };
+            });
+            var json = JsonSerializer.SerializeToUtf8Bytes(header);
+            File.WriteAllBytes(empty, [.. BitConverter.GetBytes((long)json.Length), .. json]);
+            try
+            {
+                var folder = PipelineFolder.Open(empty);
+                foreach (var component in folder.Components.Keys.Where(name => !name.Contains("scheduler", StringComparison.Ordinal)
+                    && !name.Contains("tokenizer", StringComparison.Ordinal))) _ = folder.Names(component);
+                folder.CheckWeights();
+            }
+            catch (WeightsException error)
+            {
+                Assert.Contains(empty, error.Message, StringComparison.Ordinal);
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 1, 40);
     }
 
     [Fact]

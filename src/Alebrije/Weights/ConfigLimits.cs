@@ -21,7 +21,7 @@ internal static class ConfigLimits
     private static readonly Dictionary<string, int> Most = new(StringComparer.Ordinal)
     {
         ["num_layers"] = Layers, ["num_hidden_layers"] = Layers, ["layers_per_block"] = Layers, ["layers"] = Layers,
-        ["reader_layers"] = Layers, ["resampler_layers"] = Layers,
+        ["reader_layers"] = Layers, ["resampler_layers"] = Layers, ["n_layers"] = Layers,
         ["transformer_layers_per_block"] = Layers, ["reverse_transformer_layers_per_block"] = Layers, ["num_decoder_layers"] = Layers,
         ["num_train_timesteps"] = Timesteps, ["original_inference_steps"] = Timesteps, ["solver_order"] = Timesteps,
         ["sample_size"] = Side, ["image_size"] = Side, ["crop_size"] = Side,
@@ -54,8 +54,10 @@ internal static class ConfigLimits
             if (list.Count > Layers) throw new WeightsException($"{file}: \"{key}\" has {list.Count} items; at most {Layers} are read.");
             foreach (var item in list) Check(key, item, most, file);
         }
-        else if (value?.GetValueKind() == JsonValueKind.Number && value.GetValue<double>() is var number && number > most)
+        else if (value?.GetValueKind() == JsonValueKind.Number && value.GetValue<double>() is var number && (number > most || number < 0))
         {
+            if (number < 0)
+                throw new WeightsException(System.FormattableString.Invariant($"{file}: \"{key}\" is {number}; it must be at least 0."));
             throw new WeightsException(System.FormattableString.Invariant(
                 $"{file}: \"{key}\" is {number}; at most {most} is read, so the file is damaged or of another kind."));
         }

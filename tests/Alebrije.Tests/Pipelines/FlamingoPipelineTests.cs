@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Alebrije.Catalog;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Preprocessing.Tokenizers;
@@ -246,6 +247,25 @@ public sealed class FlamingoPipelineTests : IDisposable
         Assert.Contains("1 missing: perceiver.norm.bias", message, StringComparison.Ordinal);
         Assert.Contains("1 unexpected: perceiver.frame_embs", message, StringComparison.Ordinal);
         foreach (var tensor in tensors.Values) tensor.Dispose();
+    }
+
+    [Theory]
+    [InlineData(FlamingoFiles.NeoX, "num_hidden_layers", -1, "\"num_hidden_layers\" is -1; it must be at least 0.")]
+    [InlineData(FlamingoFiles.NeoX, "rotary_pct", 2e9, "share of a head (rotary_pct) is 2000000000, but must be between 0 and 1.")]
+    [InlineData(FlamingoFiles.NeoX, "num_attention_heads", 0, "has an invalid configuration: ")]
+    [InlineData(FlamingoFiles.NeoX, "intermediate_size", 1e9, "describes a network of far more weights than the ")]
+    [InlineData(FlamingoFiles.Mpt, "n_layers", 2e9, "\"n_layers\" is 2000000000; at most 2000 is read")]
+    [InlineData(FlamingoFiles.Mpt, "n_layers", 1900, "describes a network of far more weights than the ")]
+    public void LanguageModel_OfImpossibleSizes_IsRefusedWithItsFolder(string kind, string key, double value, string rule)
+    {
+        FlamingoFiles.Write(folder, kind);
+        var config = Path.Combine(folder, "language", "config.json");
+        var json = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        json[key] = (long)value;
+        File.WriteAllText(config, json.ToJsonString());
+        var message = Assert.Throws<WeightsException>(() => FlamingoPipeline.Load(folder)).Message;
+        Assert.StartsWith(Path.Combine(folder, "language"), message, StringComparison.Ordinal);
+        Assert.Contains(rule, message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -57,8 +57,12 @@ internal sealed record GptNeoXConfig
     public bool TieWordEmbeddings { get; init; }
 
     /// <summary>Rotated width of a head.</summary>
+    /// <exception cref="ArgumentException">The rotated share is not from 0 to 1.</exception>
     [JsonIgnore]
-    public int RotaryWidth => (int)(Sizes.HeadWidth * (RopeParameters?.PartialRotaryFactor ?? RotaryPct));
+    public int RotaryWidth => RotaryShare is >= 0 and <= 1 ? (int)(Sizes.HeadWidth * RotaryShare) : throw new ArgumentException(
+        FormattableString.Invariant($"The rotated share of a head (rotary_pct) is {RotaryShare}, but must be between 0 and 1."));
+
+    private double RotaryShare => RopeParameters?.PartialRotaryFactor ?? RotaryPct;
 
     /// <summary>Base of the wavelengths.</summary>
     [JsonIgnore]

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Alebrije.Models.Flamingo;
 using Alebrije.Nn;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Published;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -100,8 +101,10 @@ internal sealed partial class FlamingoFolder
         if (mediaToken >= language.VocabularySize)
             throw new WeightsException($"{both.Location}: the table of tokens has {language.VocabularySize} rows, and "
                 + $"{FlamingoPrompt.ImageToken} has the id {mediaToken}; the checkpoint's embeddings are missing, or of another model.");
-        using var skip = WeightInit.Skip(type);
-        var network = new FlamingoNetwork(Config, language, mediaWidth) { MediaToken = mediaToken };
+        using var skip = WeightInit.Skip(type, WeightLimit.Of(Language, both.Location, (both.Elements, both.Names.Count),
+            sentence => new WeightsException(sentence)));
+        var network = ComponentCatalog.Configured(Language,
+            () => new FlamingoNetwork(Config, language, mediaWidth) { MediaToken = mediaToken });
         try
         {
             StateDict.Load(network, both);

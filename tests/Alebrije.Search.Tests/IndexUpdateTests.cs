@@ -103,15 +103,7 @@ public sealed class IndexUpdateTests : Folders
     [InlineData("UPDATE contents SET width = 1e30")]
     public void Tables_WithValuesOfAnotherKind_AreDamaged(string statement)
     {
-        Write(0, 2);
-        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
-        using (var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False"))
-        {
-            connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText = statement;
-            Assert.Equal(2, command.ExecuteNonQuery());
-        }
+        Assert.Equal(2, ChangedRows(statement));
 
         using var damaged = PictureIndex.Open(IndexFolder);
         var error = Assert.Throws<InvalidDataException>(() => damaged.Search(Model, new SearchQuery("a dog") { FalseAlarmRate = 1 }));
@@ -123,16 +115,8 @@ public sealed class IndexUpdateTests : Folders
     [Fact]
     public void Tables_OfAnotherPlatform_AreRead()
     {
-        Write(0, 2);
-        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
-        using (var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False"))
-        {
-            connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText = "PRAGMA writable_schema = ON; "
-                + "UPDATE sqlite_master SET sql = replace(sql, char(10), char(13) || char(10)) WHERE sql LIKE '%' || char(10) || '%'";
-            Assert.InRange(command.ExecuteNonQuery(), 1, 10);
-        }
+        Assert.InRange(ChangedRows("PRAGMA writable_schema = ON; "
+            + "UPDATE sqlite_master SET sql = replace(sql, char(10), char(13) || char(10)) WHERE sql LIKE '%' || char(10) || '%'"), 1, 10);
 
         using var again = PictureIndex.Open(IndexFolder);
         Assert.Equal(2, again.Status().Contents);
@@ -152,15 +136,7 @@ public sealed class IndexUpdateTests : Folders
     [InlineData("UPDATE spaces SET file = 'vectors-1-99999999999.bin'")]
     public void Tables_OfAnotherMaker_AreDamaged(string statement)
     {
-        Write(0, 2);
-        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
-        using (var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False"))
-        {
-            connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText = statement;
-            command.ExecuteNonQuery();
-        }
+        ChangedRows(statement);
 
         foreach (var use in (Action<PictureIndex>[])
             [index => index.Search(Model, new SearchQuery("a dog")), index => index.Add([Photos], Model)])
@@ -265,5 +241,18 @@ public sealed class IndexUpdateTests : Folders
         Assert.All(pictures, picture => Assert.Equal((40, 20), (picture.Width, picture.Height)));
         var groups = PictureDuplicates.Find(index, Model, 2);
         Assert.Equal(2, Assert.Single(groups).Pictures.Count);
+    }
+
+    /// <summary>Makes an index of two images and changes its tables by a statement.</summary>
+    /// <returns>Changed rows.</returns>
+    private int ChangedRows(string statement)
+    {
+        Write(0, 2);
+        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = statement;
+        return command.ExecuteNonQuery();
     }
 }
